@@ -1,0 +1,298 @@
+"""Every setting, once, typed: from a TOML file, overridden by the environment.
+
+A setting ``relay.host`` stands in the file as ``host`` in the table ``[relay]`` and in the environment as
+``POSTROOM_RELAY__HOST``. The file is the one that ``POSTROOM_CONFIG`` names, else ``postroom.toml`` in the working
+directory, if there is one. ``postroom settings`` prints them all; values marked secret are never printed or logged.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX: Final = "POSTROOM_"
+_SECRET: Final = {"secret": True}
+_MIN_SECRET: Final = 32
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has an invalid value; the text names it and its source."""
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the API listens and how the world reaches it."""
+
+    host: Annotated[str, Meta(description="Address that the API listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port that the API listens on.")] = 8025
+    public_url: Annotated[
+        str, Meta(description="Base URL that clients and recipients use: signatures and links are made with it. Empty: http://host:port.")
+    ] = ""
+    trust_forwarded_from: Annotated[
+        str, Meta(description="Addresses of reverse proxies whose X-Forwarded-* headers are believed, separated by commas.")
+    ] = "127.0.0.1"
+    max_body: Annotated[int, Meta(ge=1024, description="Largest request body in bytes, files of a multipart body not counted.")] = 1_048_576
+
+
+class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the store is."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="postgresql://user:password@host/name for PostgreSQL. Empty: an SQLite file in data_dir.",
+            extra=_SECRET,
+        ),
+    ] = ""
+    connections: Annotated[
+        int, Meta(ge=1, le=100, description="Connections of one process to PostgreSQL, or reading threads on SQLite.")
+    ] = 4
+
+
+class MailSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the mail says of where it comes from."""
+
+    domain: Annotated[str, Meta(min_length=1, description="Domain of Message-ID, List-Id and of the default no-reply address.")] = (
+        "postroom.localhost"
+    )
+    organisation: Annotated[str, Meta(description="Name of the organisation, in signatures and the Organization header.")] = "Postroom"
+    no_reply: Annotated[str, Meta(description="Address of mails that the server sends by itself. Empty: no-reply@domain.")] = ""
+    return_path: Annotated[str, Meta(description="Envelope sender, where bounces go. Empty: the no-reply address.")] = ""
+    own_domains: Annotated[
+        list[str],
+        Meta(description="Domains that may stand in From; a sender with an address elsewhere is named in Reply-To. Empty: any may."),
+    ] = []
+
+
+class RelaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail server that takes everything for the outside world."""
+
+    host: Annotated[str, Meta(min_length=1, description="Host of the relay.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port of the relay.")] = 25
+    security: Annotated[
+        Literal["none", "opportunistic", "starttls", "tls"],
+        Meta(
+            description="none; opportunistic (STARTTLS if offered, certificate unchecked); starttls (required); tls (from the first byte)."
+        ),
+    ] = "opportunistic"
+    username: Annotated[str, Meta(description="User name for AUTH. Empty: no AUTH.")] = ""
+    password: Annotated[str, Meta(description="Password for AUTH.", extra=_SECRET)] = ""
+    helo: Annotated[str, Meta(description="Name given in EHLO. Empty: mail.domain.")] = ""
+    connections: Annotated[int, Meta(ge=1, le=200, description="Connections to the relay at once, for one worker.")] = 8
+    messages_per_connection: Annotated[int, Meta(ge=1, description="Messages sent over one connection before a new one is opened.")] = 1_000
+    timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection or a reply of the relay.")] = 60.0
+
+
+class DeliverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long and how often delivery is tried."""
+
+    retry_first: Annotated[
+        float, Meta(gt=0, description="Seconds before the first retry of a deferred recipient; the pause doubles each time.")
+    ] = 60.0
+    retry_longest: Annotated[float, Meta(gt=0, description="Longest pause between two tries, in seconds.")] = 3600.0
+    unknown_pause: Annotated[float, Meta(gt=0, description="Seconds before a recipient whose outcome is unknown is tried again.")] = 900.0
+    unknown_hold: Annotated[
+        bool, Meta(description="Keep recipients whose outcome is unknown for a person to decide, instead of trying again.")
+    ] = False
+    expire_single: Annotated[float, Meta(gt=0, description="Hours after which a single mail is given up.")] = 48.0
+    expire_bulk: Annotated[float, Meta(gt=0, description="Hours after which a mail of a mailing is given up.")] = 120.0
+    bulk_from: Annotated[int, Meta(ge=2, description="Messages to this many recipients or more take the bulk lane.")] = 50
+    lease: Annotated[
+        float, Meta(ge=1, description="Seconds after which recipients claimed by a worker that fell silent return to the queue.")
+    ] = 60.0
+
+
+class AttachmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be attached."""
+
+    max_bytes: Annotated[
+        int, Meta(ge=104_857_600, description="Largest attachment in bytes; never below 100 MB, which the USOS contract promises.")
+    ] = 2_147_483_648
+
+
+class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The USOS API dialect."""
+
+    administrative_mail: Annotated[
+        bool,
+        Meta(description="Only administrative consumers may call services/mailclient; otherwise tokens with the scope mailclient may too."),
+    ] = False
+    plaintext_over_http: Annotated[
+        bool, Meta(description="Accept PLAINTEXT signatures over plain HTTP; over HTTPS they are always accepted.")
+    ] = False
+    timezone: Annotated[str, Meta(description="Time zone of the dates in answers (they carry no offset).")] = "Europe/Warsaw"
+    timestamp_window: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")
+    ] = 300
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration of one installation."""
+
+    data_dir: Annotated[Path, Meta(description="Folder of the embedded database, the attachments and the secret key.")] = Path(
+        "postroom-data"
+    )
+    secret_key: Annotated[
+        str,
+        Meta(
+            description="Root of encryption and link signatures, 32 characters or more. Empty: a key file in data_dir, made at the first start.",
+            extra=_SECRET,
+        ),
+    ] = ""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")] = "info"
+    http: HttpSettings = HttpSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    mail: MailSettings = MailSettings()
+    relay: RelaySettings = RelaySettings()
+    delivery: DeliverySettings = DeliverySettings()
+    attachments: AttachmentSettings = AttachmentSettings()
+    usos: UsosSettings = UsosSettings()
+
+    @property
+    def public_url(self) -> str:
+        """Base URL as clients see it, without a trailing slash."""
+        return (self.http.public_url or f"http://{self.http.host}:{self.http.port}").rstrip("/")
+
+    @property
+    def database_url(self) -> str:
+        """URL of the store: the one that is set, else the SQLite file in ``data_dir``."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'postroom.sqlite3'}"
+
+    @property
+    def no_reply(self) -> str:
+        """Address of mails that the server sends by itself."""
+        return self.mail.no_reply or f"no-reply@{self.mail.domain}"
+
+    @property
+    def return_path(self) -> str:
+        """Envelope sender of all mails."""
+        return self.mail.return_path or self.no_reply
+
+
+class Setting(Struct, frozen=True):
+    """One setting as ``postroom settings`` shows it; the value of a secret one is never part of it."""
+
+    name: str
+    environment: str
+    value: str
+    default: str
+    description: str
+    secret: bool
+
+
+def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+    """Read the settings from ``file`` (or the one that applies, see the module) and ``environment``.
+
+    Raises ``SettingsError`` for an unknown name, a value of the wrong kind, or a named file that is missing.
+    """
+    environment = os.environ if environment is None else environment
+    values = _read_file(environment, file)
+    for name, (path, kind) in _environment_names().items():
+        if name in environment:
+            _put(values, path, _from_text(name, environment[name], kind))
+    unknown = [name for name in environment if name.startswith(PREFIX) and name not in _environment_names() and name != f"{PREFIX}CONFIG"]
+    if unknown:
+        msg = f"unknown setting {', '.join(sorted(unknown))}; 'postroom settings' lists the known ones"
+        raise SettingsError(msg)
+    try:
+        settings = msgspec.convert(values, Settings, strict=True)
+    except msgspec.ValidationError as error:
+        raise SettingsError(str(error)) from error
+    _check(settings)
+    return settings
+
+
+def describe(settings: Settings) -> list[Setting]:
+    """List every setting with its present value, in the order of the file."""
+    defaults = Settings()
+    return [
+        Setting(
+            name=".".join(path),
+            environment=_environment_name(path),
+            value=_shown(_get(settings, path), secret=secret),
+            default=_shown(_get(defaults, path), secret=secret),
+            description=meta.description or "",
+            secret=secret,
+        )
+        for path, _, meta in _fields()
+        for secret in [bool((meta.extra or {}).get("secret"))]
+    ]
+
+
+def _check(settings: Settings) -> None:
+    if settings.secret_key and len(settings.secret_key) < _MIN_SECRET:
+        msg = f"secret_key: {_MIN_SECRET} characters or more are needed"
+        raise SettingsError(msg)
+    if settings.http.public_url and urlsplit(settings.http.public_url).scheme not in {"http", "https"}:
+        msg = "http.public_url: an http:// or https:// URL is needed"
+        raise SettingsError(msg)
+    for name, value in [
+        ("mail.domain", settings.mail.domain),
+        ("mail.no_reply", settings.mail.no_reply),
+        ("mail.return_path", settings.mail.return_path),
+    ]:
+        if any(character.isspace() or not character.isprintable() for character in value):
+            msg = f"{name}: white space and control characters are not allowed"
+            raise SettingsError(msg)
+
+
+def _read_file(environment: Mapping[str, str], file: Path | None) -> dict[str, Any]:
+    named = file or (Path(environment[f"{PREFIX}CONFIG"]) if environment.get(f"{PREFIX}CONFIG") else None)
+    path = named or Path("postroom.toml")
+    if named is None and not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path}: {error}"
+        raise SettingsError(msg) from error
+
+
+def _fields(kind: type[Struct] = Settings, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Meta]]:
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is Annotated:
+            bare, meta = get_args(hint)[:2]
+            yield (*above, name), bare, meta
+        else:
+            yield from _fields(hint, (*above, name))
+
+
+def _environment_name(path: tuple[str, ...]) -> str:
+    return PREFIX + "__".join(path).upper()
+
+
+def _environment_names() -> dict[str, tuple[tuple[str, ...], Any]]:
+    return {_environment_name(path): (path, kind) for path, kind, _ in _fields()}
+
+
+def _from_text(name: str, text: str, kind: Any) -> Any:  # noqa: ANN401 - the kind is a type expression of the declarations above
+    if kind == list[str]:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        msg = f"{name}: {error}"
+        raise SettingsError(msg) from error
+
+
+def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    for name in path[:-1]:
+        values = values.setdefault(name, {})
+    values[path[-1]] = str(value) if isinstance(value, Path) else value
+
+
+def _get(settings: Struct, path: tuple[str, ...]) -> object:
+    value: object = settings
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def _shown(value: object, *, secret: bool) -> str:
+    if secret:
+        return "(set)" if value else "(not set)"
+    return ", ".join(value) if isinstance(value, list) else str(value)

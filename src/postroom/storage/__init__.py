@@ -1,0 +1,1 @@
+"""Where everything is kept: the schema, units of work on SQLite and PostgreSQL, migrations, blobs and secrets."""

@@ -1,0 +1,66 @@
+"""Units of work: the one way to the store, for the event loop and for the command line.
+
+A unit is a plain function that takes an open transaction first. It neither opens nor commits one, knows no event loop,
+and may run again from the start (after a deadlock on PostgreSQL), so it changes nothing outside of the transaction.
+What it returns is handed to the caller only after its transaction is committed to disk.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, make_url
+
+from postroom.settings import Settings
+
+Tx = Connection
+"""An open transaction."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """A store that runs units of work; SQLite and PostgreSQL are the two implementations.
+
+    All four calls raise what the unit raised (its changes rolled back, those of other units untouched), or
+    ``Unavailable`` when the store could not take or keep the work: then nothing of it is in the store.
+    """
+
+    dialect: str
+    """``sqlite`` or ``postgresql``."""
+
+    async def write(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit that changes the store; return its result once it is durable."""
+        ...
+
+    async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit that only reads, in one consistent snapshot on SQLite and PostgreSQL alike."""
+        ...
+
+    def write_now(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``write`` for callers without an event loop: the command line, tests."""
+        ...
+
+    def read_now(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``read`` for callers without an event loop."""
+        ...
+
+    def close(self) -> None:
+        """Finish the units that wait, then close every connection and thread. A closed store raises ``Unavailable``."""
+        ...
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the store that the settings name; its schema must be there already (``migrations.migrate``).
+
+    Raises ``Unavailable`` when its folder cannot be made. A PostgreSQL server that is away is noticed by the first unit.
+    """
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        from postroom.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one of two, each with libraries of its own
+
+        return SqliteDatabase(Path(url.database or ""), readers=settings.database.connections)
+    from postroom.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415 - as above
+
+    return PostgresqlDatabase(url.set(drivername="postgresql+psycopg"), connections=settings.database.connections)

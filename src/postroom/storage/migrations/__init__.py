@@ -1,0 +1,40 @@
+"""The schema through time: Alembic's revisions, and the two calls that the rest of the house makes."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from postroom.storage.database import Database
+
+_HERE: Final = Path(__file__).parent
+
+
+def migrate(database: Database) -> None:
+    """Bring the store to the newest schema, in one transaction: all of it or nothing. Does nothing when it is there already.
+
+    Raises ``Unavailable`` when the store cannot be written.
+    """
+    database.write_now(_upgrade)
+
+
+def is_current(tx: Connection) -> bool:
+    """Tell whether the store has the schema that this version of the code needs."""
+    return MigrationContext.configure(tx).get_current_revision() == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _upgrade(tx: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = tx
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("path_separator", "os")
+    return config

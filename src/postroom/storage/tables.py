@@ -1,0 +1,337 @@
+"""The whole schema on one page.
+
+Keys are integers below 2^31, since one dialect prints them as digit strings and the others as numbers; only rows that are
+never shown to a client by number (recipients, attempts, audience entries) may outgrow that. Times are milliseconds since
+the epoch in UTC (``postroom.clock``), in columns named ``…_at``. Addresses are kept as they were given and compared
+without regard to case through indexes on ``lower(email)``.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    false,
+    func,
+    text,
+    true,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Big: Final = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit key: SQLite numbers rows by itself only in a column declared INTEGER."""
+
+
+# -- directory: who there is -----------------------------------------------------------------------------------------
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", Text, unique=True),  # the person's key in the system that people are imported from
+    Column("first_name", Text, nullable=False),
+    Column("middle_names", Text, nullable=False, server_default=""),
+    Column("last_name", Text, nullable=False),
+    Column("title_before", Text, nullable=False, server_default=""),
+    Column("title_after", Text, nullable=False, server_default=""),
+    Column("email", Text),
+    Column("alt_email", Text),
+    Column("language", Text, nullable=False, server_default="pl"),
+    Column("picture", Text),
+    Column("school", Text),
+    Column("password_hash", Text),
+    Column("active", Boolean, nullable=False, server_default=true()),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+)
+Index("ix_users_lower_email", func.lower(users.c.email))
+Index("ix_users_lower_alt_email", func.lower(users.c.alt_email))
+
+institutional_addresses: Final = Table(
+    "institutional_addresses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+Index("uq_institutional_addresses_lower_email", func.lower(institutional_addresses.c.email), unique=True)
+
+address_assignments: Final = Table(
+    "address_assignments",
+    metadata,
+    Column("address_id", ForeignKey("institutional_addresses.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("assigned_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index("ix_address_assignments_user_id", "user_id"),
+)
+
+groups: Final = Table(
+    "groups",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column(
+        "code", Text
+    ),  # the group's key outside: of a primary group its USOS identifier ('' is the root), of a course group its course list
+    Column("name", Text, nullable=False),
+    Column("owner_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column(
+        "parent_id", ForeignKey("groups.id", ondelete="CASCADE")
+    ),  # primary groups form a tree; members of a group are members of its parents
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('primary', 'custom', 'course')", name="kind"),
+    CheckConstraint("parent_id IS NULL OR kind = 'primary'", name="parent"),
+    Index("uq_groups_kind_code", "kind", "code", unique=True),
+    Index("ix_groups_parent_id", "parent_id"),
+    Index("ix_groups_owner_id", "owner_id"),
+)
+
+group_members: Final = Table(
+    "group_members",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("group_id", ForeignKey("groups.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("subgroup_id", ForeignKey("groups.id", ondelete="CASCADE")),
+    Column("email", Text),
+    CheckConstraint(
+        "(user_id IS NOT NULL AND subgroup_id IS NULL AND email IS NULL) OR (user_id IS NULL AND subgroup_id IS NOT NULL AND email IS NULL)"
+        " OR (user_id IS NULL AND subgroup_id IS NULL AND email IS NOT NULL)",
+        name="one_kind",
+    ),
+)
+Index("uq_group_members_user", group_members.c.group_id, group_members.c.user_id, unique=True)
+Index(
+    "uq_group_members_subgroup",
+    group_members.c.group_id,
+    group_members.c.subgroup_id,
+    unique=True,
+    sqlite_where=group_members.c.subgroup_id.is_not(None),
+    postgresql_where=group_members.c.subgroup_id.is_not(None),
+)
+Index(
+    "uq_group_members_email",
+    group_members.c.group_id,
+    func.lower(group_members.c.email),
+    unique=True,
+    sqlite_where=group_members.c.email.is_not(None),
+    postgresql_where=group_members.c.email.is_not(None),
+)
+Index("ix_group_members_user_id", group_members.c.user_id)
+Index("ix_group_members_subgroup_id", group_members.c.subgroup_id)
+
+clients: Final = Table(
+    "clients",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),  # encrypted (storage.secrets): HMAC needs it back
+    Column("name", Text, nullable=False),
+    Column("administrative", Boolean, nullable=False, server_default=false()),
+    Column("active", Boolean, nullable=False, server_default=true()),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+tokens: Final = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),  # encrypted, as above
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("scopes", Text, nullable=False, server_default=""),  # names separated by |
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Index("ix_tokens_user_id", "user_id"),
+)
+
+nonces: Final = Table(
+    "nonces",
+    metadata,
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True),
+    Column("timestamp", BigInteger, primary_key=True),  # oauth_timestamp: seconds, as the client sent it
+    Column("nonce", Text, primary_key=True),
+    Index("ix_nonces_timestamp", "timestamp"),
+    sqlite_with_rowid=False,
+)
+
+
+# -- messages: what is said ------------------------------------------------------------------------------------------
+
+messages: Final = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, server_default="message"),  # a summary report is a message too, of no author
+    Column("author_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("dialect", Text, nullable=False),
+    Column("thread_id", ForeignKey("messages.id", ondelete="SET NULL")),
+    Column("in_reply_to", ForeignKey("messages.id", ondelete="SET NULL")),
+    Column("subject", Text, nullable=False, server_default=""),
+    Column("content", Text, nullable=False, server_default=""),
+    Column("content_format", Text, nullable=False, server_default="plain"),
+    Column("language", Text),  # of headers and signature; null until sending
+    Column("from_address_id", ForeignKey("institutional_addresses.id", ondelete="SET NULL")),
+    Column("send_summary", Boolean, nullable=False, server_default=false()),
+    Column("send_to_myself", Boolean, nullable=False, server_default=false()),
+    Column("attachments_lifetime", Integer, nullable=False, server_default="14"),  # days, from sending
+    Column("options", Text, nullable=False, server_default="{}"),  # JSON: what only one dialect knows of
+    Column("status", Text, nullable=False, server_default="draft"),
+    Column("audience_version", Integer, nullable=False, server_default="0"),  # grows with each change of the audience
+    Column("roll_version", Integer),  # the audience_version that the roll was made from
+    Column("roll_refreshed_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("settled_at", BigInteger),  # when the last recipient was done
+    Column("deleted_at", BigInteger),  # gone from the author's list; recipients and delivery are untouched
+    CheckConstraint("kind IN ('message', 'summary')", name="kind"),
+    CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
+    CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
+    Index("ix_messages_author_id", "author_id", "id"),
+    Index("ix_messages_thread_id", "thread_id"),
+    Index("ix_messages_in_reply_to", "in_reply_to"),
+)
+
+audience: Final = Table(
+    "audience",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("group_id", ForeignKey("groups.id", ondelete="CASCADE")),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    Column("email", Text),
+    CheckConstraint(
+        "(group_id IS NOT NULL AND user_id IS NULL AND email IS NULL) OR (group_id IS NULL AND user_id IS NOT NULL AND email IS NULL)"
+        " OR (group_id IS NULL AND user_id IS NULL AND email IS NOT NULL)",
+        name="one_kind",
+    ),
+    Index("uq_audience_group", "message_id", "group_id", unique=True),
+    Index("uq_audience_user", "message_id", "user_id", unique=True),
+)
+Index(
+    "uq_audience_email",
+    audience.c.message_id,
+    func.lower(audience.c.email),
+    unique=True,
+    sqlite_where=audience.c.email.is_not(None),
+    postgresql_where=audience.c.email.is_not(None),
+)
+
+attachments: Final = Table(
+    "attachments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("blob_key", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),  # null until the message is sent
+    Column("revoked_at", BigInteger),  # the link is withdrawn, the blob may be gone
+    Index("ix_attachments_message_id", "message_id"),
+    Index("ix_attachments_expires_at", "expires_at"),
+)
+
+tags: Final = Table(
+    "tags",
+    metadata,
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),  # whose tag it is
+    Column("name", Text, primary_key=True),
+    Index("ix_tags_user_id", "user_id", "name"),
+)
+
+
+# -- recipients: the roll, the queue and the inbox are one table -----------------------------------------------------
+
+WAITING_STATES: Final = ("queued", "deferred", "unknown")
+"""States of a recipient that is due at ``due_at``. (``unknown`` with no ``due_at`` is held for a person to decide.)"""
+
+OPEN_STATES: Final = (*WAITING_STATES, "sending")
+"""States of a recipient whose outcome is still to come."""
+
+FINAL_STATES: Final = ("delivered", "failed", "suppressed", "expired", "cancelled")
+"""The five ways in which a recipient is accounted for."""
+
+_WAITING: Final = text("state IN ('queued', 'deferred', 'unknown')")
+_OPEN: Final = text("state IN ('queued', 'deferred', 'unknown', 'sending')")
+
+recipients: Final = Table(
+    "recipients",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="SET NULL")),
+    Column("email", Text),  # the envelope recipient, frozen; null: this person has no address
+    Column("role", Text, nullable=False, server_default="to"),
+    Column("state", Text, nullable=False, server_default="listed"),  # listed: on the roll of a draft, not yet handed over
+    Column("lane", Text, nullable=False, server_default="single"),
+    Column("due_at", BigInteger),
+    Column("expires_at", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("recoveries", Integer, nullable=False, server_default="0"),  # times that a lease ran out
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("ambiguous", Boolean, nullable=False, server_default=false()),  # perhaps delivered twice: an outcome was once unknown
+    Column("reply_code", Integer),
+    Column("reply_text", Text),  # the last reply of the relay, or the reason in words
+    Column("settled_at", BigInteger),
+    Column("read_at", BigInteger),
+    Column("deleted_at", BigInteger),
+    CheckConstraint(
+        "state IN ('listed', 'queued', 'sending', 'deferred', 'unknown', 'delivered', 'failed', 'suppressed', 'expired', 'cancelled')",
+        name="state",
+    ),
+    CheckConstraint("role IN ('to', 'cc', 'bcc', 'self')", name="role"),
+    CheckConstraint("lane IN ('single', 'bulk')", name="lane"),
+    CheckConstraint("user_id IS NOT NULL OR email IS NOT NULL", name="someone"),
+    Index("ix_recipients_message_id", "message_id", "id"),
+    Index("ix_recipients_due", "lane", "due_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
+    Index("ix_recipients_open", "message_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_recipients_lease", "lease_until", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
+)
+Index(
+    "ix_recipients_inbox",
+    recipients.c.user_id,
+    recipients.c.message_id,
+    sqlite_where=recipients.c.user_id.is_not(None),
+    postgresql_where=recipients.c.user_id.is_not(None),
+)
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("relay", Text, nullable=False),
+    Column("outcome", Text, nullable=False),  # the state it led to: deferred, unknown, failed, expired
+    Column("reply_code", Integer),
+    Column("reply_text", Text, nullable=False),
+    Index("ix_attempts_recipient_id", "recipient_id"),
+)
