@@ -1,0 +1,99 @@
+"""Fixtures for the whole suite: an opened store, on SQLite and on PostgreSQL."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from postroom.settings import DatabaseSettings, Settings
+from postroom.storage.database import Tx, open_database
+from postroom.storage.migrations import migrate
+from postroom.storage.store import Store, open_store
+from postroom.storage.tables import metadata
+from tests.postgres import NoPostgresqlError, throwaway_database, throwaway_server
+
+SECRET_KEY = "a key for tests only, of no worth at all"
+
+_missing: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly, in the last lines, when the half of the suite that needs PostgreSQL did not run."""
+    if _missing:
+        terminalreporter.write_sep("!", "THE POSTGRESQL HALF WAS SKIPPED", red=True, bold=True)
+        terminalreporter.write_line(_missing[0])
+    for name, reason in sorted({(report.nodeid, str(report.longrepr[2])) for report in terminalreporter.stats.get("skipped", [])}):
+        if "PostgreSQL" not in reason:
+            terminalreporter.write_line(f"SKIPPED, so not shown here: {name}: {reason}", red=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A database of our own on a throw-away PostgreSQL, with the schema; skips where none is to be had."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(throwaway_server())
+        except NoPostgresqlError as error:
+            _missing.append(str(error))
+            pytest.skip(f"no PostgreSQL: {error}")
+        url = stack.enter_context(throwaway_database(server))
+        database = open_database(Settings(database=DatabaseSettings(url=url)))
+        migrate(database)
+        database.close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store with the schema, to be copied for each test."""
+    folder = tmp_path_factory.mktemp("template")
+    database = open_database(Settings(data_dir=folder))
+    migrate(database)
+    database.close()
+    return folder / "postroom.sqlite3"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of an empty store with the schema; the test runs on both databases."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "postroom.sqlite3")
+        return Settings(data_dir=tmp_path, secret_key=SECRET_KEY)
+    return Settings(data_dir=tmp_path, secret_key=SECRET_KEY, database=DatabaseSettings(url=request.getfixturevalue("postgresql_url")))
+
+
+@pytest.fixture
+def sqlite_settings(sqlite_template: Path, tmp_path: Path) -> Settings:
+    """Settings of an empty SQLite store, for what has nothing to do with the database."""
+    shutil.copy(sqlite_template, tmp_path / "postroom.sqlite3")
+    return Settings(data_dir=tmp_path, secret_key=SECRET_KEY)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """An opened, empty store, on both databases."""
+    yield from _opened(settings)
+
+
+@pytest.fixture
+def sqlite_store(sqlite_settings: Settings) -> Iterator[Store]:
+    """An opened, empty store on SQLite, for what has nothing to do with the database."""
+    yield from _opened(sqlite_settings)
+
+
+def _opened(settings: Settings) -> Iterator[Store]:
+    store = open_store(settings)
+    if store.database.dialect == "postgresql":
+        store.database.write_now(_empty)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _empty(tx: Tx) -> None:
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    tx.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
