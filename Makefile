@@ -1,0 +1,46 @@
+# Every target sets itself up: only Python (3.11 or newer), git and make are needed beforehand.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check format bench clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: $(INSTALLED) ## Make the environment in .venv (every target does it by itself)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Postroom needs Python 3.11 or newer; name it with: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "The venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Installing Postroom and its tools into .venv ..."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+demo: $(INSTALLED) ## Send a message to some 1,500 people and account for each of them
+	@$(BIN)/postroom demo
+
+serve: $(INSTALLED) ## Run the API and the worker on the embedded store
+	@$(BIN)/postroom serve
+
+test: $(INSTALLED) ## Run the whole suite, on SQLite and PostgreSQL
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Lint, check formatting, types and the floors of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(INSTALLED) ## Measure; ONLY=name runs one measure
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+clean: ## Remove the environment and every cache
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
