@@ -2,7 +2,8 @@
 
 Keys are integers below 2^31, since one dialect prints them as digit strings and the others as numbers; only rows that are
 never shown to a client by number (recipients, attempts, audience entries) may outgrow that. Times are milliseconds since
-the epoch in UTC (``postroom.clock``), in columns named ``…_at``. Addresses are kept as they were given and compared
+the epoch in UTC (``postroom.clock``), in columns named ``…_at``. The number of a deleted user, group, message or
+attachment is never given out again (``sqlite_autoincrement``; PostgreSQL's sequences do so by themselves). Addresses are kept as they were given and compared
 without regard to case through indexes on ``lower(email)``.
 """
 
@@ -60,6 +61,7 @@ users: Final = Table(
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("created_at", BigInteger, nullable=False),
     Column("modified_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )
 Index("ix_users_lower_email", func.lower(users.c.email))
 Index("ix_users_lower_alt_email", func.lower(users.c.alt_email))
@@ -104,6 +106,7 @@ groups: Final = Table(
     Index("uq_groups_kind_code", "kind", "code", unique=True),
     Index("ix_groups_parent_id", "parent_id"),
     Index("ix_groups_owner_id", "owner_id"),
+    sqlite_autoincrement=True,
 )
 
 group_members: Final = Table(
@@ -213,6 +216,7 @@ messages: Final = Table(
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_in_reply_to", "in_reply_to"),
+    sqlite_autoincrement=True,
 )
 
 audience: Final = Table(
@@ -255,6 +259,7 @@ attachments: Final = Table(
     Column("revoked_at", BigInteger),  # the link is withdrawn, the blob may be gone
     Index("ix_attachments_message_id", "message_id"),
     Index("ix_attachments_expires_at", "expires_at"),
+    sqlite_autoincrement=True,
 )
 
 tags: Final = Table(
