@@ -209,13 +209,13 @@ INSIDE: Final = [
 def custom_members(people: list[Person], dice: random.Random) -> Iterator[Row]:
     """Yield the members of the custom groups: people, other groups, bare addresses (one of them somebody's, in capitals)."""
     staff, students = [person.uid for person in people[:STAFF]], [person.uid for person in people[STAFF:]]
-    wanted = [
-        ("senat", staff, 20),
-        ("kolegium", staff, 12),
-        ("samorzad", students, 24),
-        ("starostowie", students, 40),
-        ("chor", students, 35),
-    ]
+    crowds = {
+        "senat": (staff, 20),
+        "kolegium": (staff, 12),
+        "samorzad": (students, 24),
+        "starostowie": (students, 40),
+        "chor": (students, 35),
+    }
     for code, (crowd, size) in crowds.items():
         for uid in sorted(dice.sample(crowd, size)):
             yield "custom", code, "user", uid
@@ -253,11 +253,7 @@ def main() -> None:
     dice = random.Random(SEED)
     people = make_people(dice)
     lists = list(courses(people, dice))
-    groups = [
-        *primary_groups(),
-        *(group for group, _ in lists),
-        *(("custom", code, name, "", people[0].uid) for code, name in CUSTOM.items()),
-    ]
+    custom = [("custom", code, name, "", people[0].uid) for code, name in CUSTOM.items()]
     institutes = [("primary", person.institute, "user", person.uid) for person in people]
     seconds = [("primary", dice.choice(people).institute, "user", person.uid) for person in people[STAFF:] if dice.random() < 0.04]
     listed = [("course", group[1], "user", uid) for group, uids in lists for uid in uids]
