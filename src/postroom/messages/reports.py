@@ -1,0 +1,151 @@
+"""The end of a message: its status is settled when the last recipient is done, and its author may get a summary report.
+
+A report is a message of its own (kind ``summary``), of no author, in reply to the one it speaks of, in its language, to its
+author alone; a long one is several messages. It is made in the transaction that settles the message, so there is
+one for each time that a message becomes settled, and a new one after a retry.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Row, and_, case, exists, func, insert, not_, null, or_, select, update
+
+from postroom.messages import drafts, queueing
+from postroom.messages.records import Language, State
+from postroom.messages.report_texts import Summary, Unreached, render
+from postroom.settings import Settings
+from postroom.storage import wakeup
+from postroom.storage.database import Tx
+from postroom.storage.tables import OPEN_STATES, messages, recipients, users
+
+MAX_NAMED: Final = 500
+"""Recipients that the report of one message names at most; the number of others is stated."""
+
+_AT_ONCE: Final = 20
+"""Messages whose reports are written together, so that memory stays bounded."""
+
+
+def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> list[int]:
+    """Settle those of the messages that are pending and have no open recipient left; return their numbers.
+
+    The status becomes ``error`` when somebody with an address was not reached, else ``sent``; people without an address and
+    the copy to oneself do not count against it. The number of statements does not depend on the number of recipients; it grows by a
+    few for every 500 messages, and for every 20 that want a report.
+
+    Whoever ends the last open recipients of a message calls this in the same transaction, after that. The row of the
+    message is locked first: of two transactions that each end one of the last two recipients, the second sees what the first did.
+    """
+    settled: list[int] = []
+    for chunk in drafts.chunks(sorted(set(message_ids))):
+        pending = select(messages.c.id).where(messages.c.id.in_(chunk), messages.c.status == "pending")
+        locked = list(tx.execute(pending.order_by(messages.c.id).with_for_update(key_share=True)).scalars())
+        settled += _settle_locked(tx, locked, now) if locked else []
+    for some in drafts.chunks(_wanting_report(tx, settled), _AT_ONCE):
+        _report(tx, settings, some, now)
+    return settled
+
+
+def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
+    own = recipients.c.message_id == messages.c.id
+    still_open = exists().where(own, recipients.c.state.in_(OPEN_STATES))
+    missed = or_(
+        recipients.c.state.in_(("failed", "expired", "cancelled")), and_(recipients.c.state == "suppressed", recipients.c.email != null())
+    )
+    status = case((exists().where(own, recipients.c.role != "self", missed), "error"), else_="sent")
+    statement = update(messages).where(messages.c.id.in_(message_ids), not_(still_open)).values(status=status, settled_at=now)
+    return sorted(tx.execute(statement.returning(messages.c.id)).scalars())
+
+
+def _wanting_report(tx: Tx, settled: Sequence[int]) -> list[int]:
+    """Return those of the settled messages whose author is to get a report."""
+    wanting: list[int] = []
+    for chunk in drafts.chunks(settled):
+        wanted = and_(messages.c.id.in_(chunk), messages.c.send_summary, messages.c.kind == "message", messages.c.author_id != null())
+        wanting += tx.execute(select(messages.c.id).where(wanted).order_by(messages.c.id)).scalars()
+    return wanting
+
+
+def _report(tx: Tx, settings: Settings, message_ids: Sequence[int], now: int) -> None:
+    """Write the reports of a few settled messages and queue them."""
+    columns = (messages.c.id, messages.c.dialect, messages.c.subject, messages.c.language, messages.c.sent_at)
+    rows = tx.execute(select(*columns).where(messages.c.id.in_(message_ids)).order_by(messages.c.id)).all()
+    outcomes = _outcomes(tx, message_ids)
+    unreached = _unreached(tx, message_ids)
+    parts = [part for row in rows for part in _parts(row, outcomes[row.id], unreached[row.id], now)]
+    numbers = list(tx.execute(insert(messages).returning(messages.c.id), parts).scalars())
+    _list_authors(tx, numbers)
+    queueing.queue_listed(tx, settings.delivery, numbers, "single", now)
+    _settle_locked(tx, numbers, now)  # at once, where the author has no address
+    wakeup.notify(tx)
+
+
+class _Outcomes(Struct):
+    """How a message ended, in numbers; see ``Summary``."""
+
+    states: dict[State, int]
+    twice: int = 0
+    copy: State | None = None
+
+
+def _outcomes(tx: Tx, message_ids: Sequence[int]) -> dict[int, _Outcomes]:
+    found = {number: _Outcomes(states={}) for number in message_ids}
+    key = (recipients.c.message_id, recipients.c.role == "self", recipients.c.state)
+    twice = func.sum(case((recipients.c.ambiguous, 1), else_=0))
+    for number, is_copy, state, count, ambiguous in tx.execute(
+        select(*key, func.count(), twice).where(recipients.c.message_id.in_(message_ids)).group_by(*key)
+    ):
+        outcomes = found[number]
+        if is_copy:
+            outcomes.copy = state
+            continue
+        outcomes.states[state] = count
+        if state == "delivered":
+            outcomes.twice = ambiguous
+    return found
+
+
+def _unreached(tx: Tx, message_ids: Sequence[int]) -> dict[int, list[Unreached]]:
+    """Return the first ``MAX_NAMED`` recipients of each message that did not get it, in the order of the roll; one query."""
+    place = func.row_number().over(partition_by=recipients.c.message_id, order_by=recipients.c.id).label("place")
+    missed = and_(recipients.c.message_id.in_(message_ids), recipients.c.role != "self", recipients.c.state != "delivered")
+    numbered = select(recipients.c.id, place).where(missed).subquery()
+    columns = (
+        recipients.c.message_id,
+        recipients.c.email,
+        recipients.c.state,
+        recipients.c.reply_text,
+        users.c.first_name,
+        users.c.last_name,
+    )
+    source = numbered.join(recipients, recipients.c.id == numbered.c.id).outerjoin(users, users.c.id == recipients.c.user_id)
+    found: dict[int, list[Unreached]] = {number: [] for number in message_ids}
+    for row in tx.execute(select(*columns).select_from(source).where(numbered.c.place <= MAX_NAMED).order_by(recipients.c.id)):
+        name = f"{row.first_name or ''} {row.last_name or ''}".strip()
+        found[row.message_id].append(Unreached(name=name, email=row.email, state=row.state, reply=row.reply_text))
+    return found
+
+
+def _parts(row: Row[*tuple[Any, ...]], outcomes: _Outcomes, unreached: list[Unreached], now: int) -> list[dict[str, Any]]:
+    """Return the rows of the messages that a report consists of."""
+    language: Language = row.language or "pl"
+    summary = Summary(
+        subject=row.subject,
+        sent_at=row.sent_at,
+        finished_at=now,
+        states=outcomes.states,
+        twice=outcomes.twice,
+        copy=outcomes.copy,
+        unreached=unreached,
+    )
+    common = {"kind": "summary", "dialect": row.dialect, "in_reply_to": row.id, "language": language, "status": "pending"}
+    times = {"created_at": now, "modified_at": now, "sent_at": now}
+    return [{**common, **times, "subject": part.subject, "content": part.content} for part in render(summary, language)]
+
+
+def _list_authors(tx: Tx, report_ids: Sequence[int]) -> None:
+    """Put on the roll of each report the author of the message it speaks of."""
+    subject = messages.alias("subject")
+    source = messages.join(subject, subject.c.id == messages.c.in_reply_to).join(users, users.c.id == subject.c.author_id)
+    author = select(messages.c.id, users.c.id, queueing.own_address()).select_from(source).where(messages.c.id.in_(report_ids))
+    tx.execute(insert(recipients).from_select(["message_id", "user_id", "email"], author.order_by(messages.c.id)))
