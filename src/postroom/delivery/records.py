@@ -1,0 +1,81 @@
+"""What the parts of delivery hand to each other, as small typed records; times in milliseconds (``postroom.clock``)."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from postroom.messages.records import Role, State
+
+Lane = Literal["single", "bulk"]
+
+
+class Due(Struct, frozen=True, kw_only=True):
+    """A recipient that this worker has claimed and is to deliver to."""
+
+    id: int
+    message_id: int
+    email: str | None
+    name: str
+    """Full name of a person of the organisation, else empty."""
+    role: Role
+    lane: Lane
+    attempts: int
+    """Tries, the coming one included."""
+    ambiguous: bool
+    expires_at: int | None
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of one try."""
+
+    recipient_id: int
+    message_id: int
+    state: State
+    reply_code: int | None
+    reply_text: str
+    relay: str
+    due_at: int | None = None
+    """When to try again; ``None`` for a final state, and for an unknown outcome that is held for a person to decide."""
+    ambiguous: bool = False
+
+
+class QueueLine(Struct, frozen=True, kw_only=True):
+    """One message that still has open recipients."""
+
+    message_id: int
+    subject: str
+    lane: Lane
+    states: dict[State, int]
+    """How many recipients are in which open state."""
+    since: int | None
+    """When the message was sent."""
+    next_due: int | None
+    last_reply: str
+    """The latest answer of the relay to any of the open recipients; empty before the first one."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One try that did not succeed."""
+
+    at: int
+    relay: str
+    outcome: str
+    reply_code: int | None
+    reply_text: str
+
+
+class RollLine(Struct, frozen=True, kw_only=True):
+    """One recipient of a message with everything that became of it."""
+
+    id: int
+    user_id: int | None
+    email: str | None
+    role: Role
+    state: State
+    attempts: int
+    due_at: int | None
+    ambiguous: bool
+    reply_code: int | None
+    reply_text: str | None
+    settled_at: int | None
+    tries: list[Attempt]

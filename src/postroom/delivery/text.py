@@ -1,0 +1,107 @@
+"""Bodies: wrapping plain text, making it from HTML, and bringing either into a form that every relay takes."""
+
+import binascii
+import re
+from html.parser import HTMLParser
+from typing import Final
+
+from inscriptis import get_text
+from inscriptis.model.config import ParserConfig
+from msgspec import Struct
+
+WIDTH: Final = 76
+"""Columns of wrapped text; RFC 3676 section 4.2 recommends at most 78."""
+
+_LONGEST_LINE: Final = 998
+"""Bytes of a line without its end (RFC 5322 section 2.1.1)."""
+
+_NEWLINE: Final = re.compile(r"\r\n|\r|\n|\x0b|\x0c|\x85|\u2028|\u2029")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_SIGNATURE: Final = "-- "
+_FROM: Final = re.compile(rb"^From ", re.MULTILINE)
+_INSCRIPTIS: Final = ParserConfig(display_links=True)
+
+
+class Body(Struct, frozen=True):
+    """A body part as it goes into a mail: CRLF line ends, closed by one, lines of at most 998 bytes, ASCII."""
+
+    encoding: str
+    """Content-Transfer-Encoding: ``7bit`` or ``quoted-printable``."""
+    data: bytes
+
+
+def normalised(text: str) -> str:
+    """Return text with LF line ends only (every other line break becomes one) and without control characters but tab."""
+    return _CONTROL.sub("", _NEWLINE.sub("\n", text))
+
+
+def wrapped(text: str, width: int = WIDTH) -> str:
+    """Break long lines between words. Words longer than a line (URLs), quoted lines (``>``) and a signature stay as they are."""
+    lines: list[str] = []
+    in_signature = False
+    for line in normalised(text).split("\n"):
+        in_signature = in_signature or line == _SIGNATURE
+        keep = in_signature or line.startswith(">") or len(line) <= width
+        lines += [line] if keep else _wrapped_line(line, width)
+    return "\n".join(lines)
+
+
+def from_html(html: str) -> str:
+    """Return the text of an HTML document, with the addresses of its links; whatever the HTML is like, there is some text."""
+    clean = normalised(html)
+    try:
+        text = get_text(clean, _INSCRIPTIS)
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):  # the parser's ways to give up on odd HTML
+        text = ""
+    text = text if text.strip() else _stripped(clean)  # the parser drops what is nested too deeply, without a word
+    return "\n".join(line.rstrip() for line in normalised(text).strip("\n").split("\n"))
+
+
+def encoded(text: str) -> Body:
+    """Return ``text`` (LF line ends) as it goes over the wire: as it is when every server takes it so, else quoted-printable."""
+    data = text.encode("utf-8", "replace")
+    data = data if data.endswith(b"\n") else data + b"\n"
+    if text.isascii() and not _FROM.search(data) and all(len(line) <= _LONGEST_LINE for line in data.split(b"\n")):
+        return Body("7bit", data.replace(b"\n", b"\r\n"))
+    quoted = binascii.b2a_qp(data, quotetabs=False, istext=True)
+    # Mailbox files begin each mail with "From ", so some servers put a ">" before such a line: it is disguised, and a soft
+    # line break behind it keeps the line within 76 characters.
+    return Body("quoted-printable", _FROM.sub(b"=46rom =\n", quoted).replace(b"\n", b"\r\n"))
+
+
+def human_size(size: int) -> str:
+    """Return a number of bytes for people: ``17 B``, ``1.2 KB``, ``3.4 GB`` (1 KB = 1024 B)."""
+    value, units = float(size), ["B", "KB", "MB", "GB", "TB"]
+    while value >= 999.95 and len(units) > 1:  # noqa: PLR2004 - what would be shown with four digits
+        value /= 1024
+        units.pop(0)
+    return f"{size} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _wrapped_line(line: str, width: int) -> list[str]:
+    """Break one line at spaces. The first line keeps its indentation; nothing but the spaces at the breaks is lost."""
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
+    lines: list[str] = []
+    current = indent
+    for word in line[len(indent) :].split(" "):
+        if current.strip() and len(current) + len(word) > width:
+            lines.append(current.rstrip(" "))
+            current = ""
+        current += f"{word} "
+    return [*lines, current.rstrip(" ")]
+
+
+class _Stripper(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def _stripped(html: str) -> str:
+    stripper = _Stripper()
+    stripper.feed(html)
+    stripper.close()
+    return "".join(stripper.texts)
