@@ -1,0 +1,126 @@
+"""Programs that call the API, the tokens by which they act for people, and the nonces of their signed requests.
+
+Keys and secrets are drawn at random. Secrets are encrypted at rest, each bound to its own key, since HMAC needs them back.
+"""
+
+import secrets
+import string
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import delete, insert, or_, select, tuple_, update
+
+from postroom.directory.inserting import insert_into
+from postroom.directory.records import Client, Token
+from postroom.directory.values import LARGEST_ID, MAX_NAME, check_line, storable
+from postroom.errors import Invalid, NotFound
+from postroom.storage.database import Tx
+from postroom.storage.secrets import Vault
+from postroom.storage.tables import clients, nonces, tokens, users
+
+KEY_LENGTH: Final = 20
+SECRET_LENGTH: Final = 40
+
+_ALPHABET: Final = string.ascii_letters + string.digits
+
+
+def add_client(tx: Tx, vault: Vault, name: str, *, administrative: bool, now: int) -> Client:
+    """Register a program; return it with its new key and secret. An administrative one may act for anybody without a token.
+
+    Raises ``Invalid`` for a name that is empty or not one line, and ``TooLarge``.
+    """
+    name = check_line("name", name, MAX_NAME, required=True)
+    key, secret = _random(KEY_LENGTH), _random(SECRET_LENGTH)
+    values = {"key": key, "secret": vault.encrypt(secret, _purpose("client", key)), "name": name}
+    statement = insert(clients).values(values).values(administrative=administrative, created_at=now)
+    number = tx.execute(statement.returning(clients.c.id)).scalar_one()
+    return Client(id=number, key=key, secret=secret, name=name, administrative=administrative)
+
+
+def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
+    """Return the active client with this key. Raises ``Unavailable`` when the secret key of the installation was changed."""
+    if not storable(key):
+        return None
+    columns = (clients.c.id, clients.c.key, clients.c.secret, clients.c.name, clients.c.administrative)
+    row = tx.execute(select(*columns).where(clients.c.key == key, clients.c.active)).first()
+    if row is None:
+        return None
+    secret = vault.decrypt(row.secret, _purpose("client", key))
+    return Client(id=row.id, key=row.key, secret=secret, name=row.name, administrative=row.administrative)
+
+
+def add_token(  # noqa: PLR0917 - the order in which every rule takes them
+    tx: Tx, vault: Vault, client_id: int, user_id: int, scopes: Iterable[str], now: int, expires_at: int | None = None
+) -> Token:
+    """Let a client act for a person within ``scopes``, until ``expires_at`` (milliseconds; ``None``: for good); return the new token.
+
+    Raises ``NotFound`` (``client``, ``user``), or ``Invalid`` for the name of a scope that is empty, holds ``|`` or is no line.
+    """
+    granted = frozenset(scopes)
+    for scope in granted:
+        if not scope or "|" in scope or not storable(scope):
+            raise Invalid("scopes", f"{scope!r} is no name of a scope")
+    _check_exists(tx, "client", client_id)
+    _check_exists(tx, "user", user_id)
+    token, secret = _random(KEY_LENGTH), _random(SECRET_LENGTH)
+    values = {"token": token, "secret": vault.encrypt(secret, _purpose("token", token)), "client_id": client_id, "user_id": user_id}
+    tx.execute(insert(tokens).values(values).values(scopes="|".join(sorted(granted)), created_at=now, expires_at=expires_at))
+    return Token(token=token, secret=secret, client_id=client_id, user_id=user_id, scopes=granted)
+
+
+def token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> Token | None:
+    """Return a token that holds: not revoked, not expired, of an active person. Raises ``Unavailable`` as ``client_by_key`` does."""
+    if not storable(token):
+        return None
+    statement = (
+        select(tokens.c.token, tokens.c.secret, tokens.c.client_id, tokens.c.user_id, tokens.c.scopes)
+        .join(users, users.c.id == tokens.c.user_id)
+        .where(tokens.c.token == token, tokens.c.revoked_at.is_(None), users.c.active)
+        .where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
+    )
+    row = tx.execute(statement).first()
+    if row is None:
+        return None
+    scopes = frozenset(row.scopes.split("|")) if row.scopes else frozenset()
+    secret = vault.decrypt(row.secret, _purpose("token", token))
+    return Token(token=row.token, secret=secret, client_id=row.client_id, user_id=row.user_id, scopes=scopes)
+
+
+def revoke_token(tx: Tx, token: str, now: int) -> None:
+    """End a token for good; the date of an earlier revocation stays. Raises ``NotFound("token", token)``."""
+    if not storable(token) or tx.execute(select(tokens.c.id).where(tokens.c.token == token)).first() is None:
+        raise NotFound("token", token)
+    tx.execute(update(tokens).where(tokens.c.token == token, tokens.c.revoked_at.is_(None)).values(revoked_at=now))
+
+
+def claim_nonce(tx: Tx, client_id: int, timestamp: int, nonce: str) -> bool:
+    """Use a nonce up; ``False`` when this client used it with this timestamp (seconds, as sent) before (RFC 5849 §3.3).
+
+    Raises ``Invalid`` for a nonce that cannot be stored.
+    """
+    if not storable(nonce):
+        raise Invalid("oauth_nonce", "control characters are not allowed")
+    statement = insert_into(tx, nonces).values(client_id=client_id, timestamp=timestamp, nonce=nonce)
+    return tx.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+
+def prune_nonces(tx: Tx, before_timestamp: int, limit: int) -> int:
+    """Forget at most ``limit`` nonces with timestamps (seconds) before ``before_timestamp``; return how many were."""
+    key = (nonces.c.client_id, nonces.c.timestamp, nonces.c.nonce)
+    old = select(*key).where(nonces.c.timestamp < before_timestamp).order_by(nonces.c.timestamp).limit(limit)
+    return tx.execute(delete(nonces).where(tuple_(*key).in_(old))).rowcount
+
+
+def _check_exists(tx: Tx, kind: str, number: int) -> None:
+    table = {"client": clients, "user": users}[kind]
+    if not 0 < number <= LARGEST_ID or tx.execute(select(table.c.id).where(table.c.id == number)).first() is None:
+        raise NotFound(kind, number)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _purpose(kind: str, key: str) -> str:
+    """Bind a sealed secret to its own row: moved to another one, it cannot be opened."""
+    return f"{kind} {key}"
