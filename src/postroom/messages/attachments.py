@@ -172,7 +172,7 @@ def by_link(tx: Tx, vault: Vault, attachment_id: int, signature: str, now: int) 
     statement = select(*_COLUMNS).where(attachments.c.id == attachment_id)
     row = tx.execute(statement).one_or_none() if drafts.known([attachment_id]) else None
     attachment = None if row is None else _attachment(row)
-    if attachment is None or not vault.verify(_PURPOSE, _signed(attachment), signature):
+    if attachment is None or not (signature.isascii() and vault.verify(_PURPOSE, _signed(attachment), signature)):
         raise NotFound("attachment", attachment_id)
     expired = attachment.expires_at is not None and attachment.expires_at <= now
     if expired or attachment.revoked_at is not None:
