@@ -5,6 +5,7 @@ A setting ``relay.host`` stands in the file as ``host`` in the table ``[relay]``
 directory, if there is one. ``postroom settings`` prints them all; values marked secret are never printed or logged.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,9 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1, le=100, description="Connections of one process to PostgreSQL, or reading threads on SQLite.")
     ] = 4
 
+    def __repr__(self) -> str:
+        return "DatabaseSettings(…)"
+
 
 class MailSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the mail says of where it comes from."""
@@ -85,6 +89,9 @@ class RelaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     connections: Annotated[int, Meta(ge=1, le=200, description="Connections to the relay at once, for one worker.")] = 8
     messages_per_connection: Annotated[int, Meta(ge=1, description="Messages sent over one connection before a new one is opened.")] = 1_000
     timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection or a reply of the relay.")] = 60.0
+
+    def __repr__(self) -> str:
+        return f"RelaySettings(host={self.host!r}, port={self.port})"
 
 
 class DeliverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,15 +159,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     attachments: AttachmentSettings = AttachmentSettings()
     usos: UsosSettings = UsosSettings()
 
+    def __repr__(self) -> str:
+        return f"Settings(data_dir={str(self.data_dir)!r})"
+
     @property
     def public_url(self) -> str:
         """Base URL as clients see it, without a trailing slash."""
         return (self.http.public_url or f"http://{self.http.host}:{self.http.port}").rstrip("/")
 
     @property
-    def database_url(self) -> str:
-        """URL of the store: the one that is set, else the SQLite file in ``data_dir``."""
-        return self.database.url or f"sqlite:///{self.data_dir / 'postroom.sqlite3'}"
+    def database_file(self) -> Path:
+        """Where the embedded store is, unless ``database.url`` names another store."""
+        return self.data_dir / "postroom.sqlite3"
 
     @property
     def no_reply(self) -> str:
@@ -199,7 +209,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
         msg = f"unknown setting {', '.join(sorted(unknown))}; 'postroom settings' lists the known ones"
         raise SettingsError(msg)
     try:
-        settings = msgspec.convert(values, Settings, strict=True)
+        settings = msgspec.convert(values, Settings, strict=True, dec_hook=_decoded)
     except msgspec.ValidationError as error:
         raise SettingsError(str(error)) from error
     _check(settings)
@@ -223,7 +233,23 @@ def describe(settings: Settings) -> list[Setting]:
     ]
 
 
+def template() -> str:
+    """Return a settings file with every setting at its default, commented out, and what it is for."""
+    lines = ["# Settings of Postroom. Remove the # before a setting to change it.", ""]
+    table: tuple[str, ...] = ()
+    for path, _, meta in _fields():
+        if path[:-1] != table:
+            table = path[:-1]
+            lines += [f"[{'.'.join(table)}]", ""]
+        value = _get(Settings(), path)
+        lines += [f"# {meta.description}", f"# {path[-1]} = {json.dumps(str(value) if isinstance(value, Path) else value)}", ""]
+    return "\n".join(lines)
+
+
 def _check(settings: Settings) -> None:
+    if settings.database.url and not _is_postgresql(settings.database.url):
+        msg = "database.url: postgresql://user:password@host:port/name is needed, or nothing for the embedded store"
+        raise SettingsError(msg)
     if settings.secret_key and len(settings.secret_key) < _MIN_SECRET:
         msg = f"secret_key: {_MIN_SECRET} characters or more are needed"
         raise SettingsError(msg)
@@ -238,6 +264,15 @@ def _check(settings: Settings) -> None:
         if any(character.isspace() or not character.isprintable() for character in value):
             msg = f"{name}: white space and control characters are not allowed"
             raise SettingsError(msg)
+
+
+def _is_postgresql(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        known_port = parts.port != 0  # reading the port raises when it is none
+    except ValueError:
+        return False
+    return parts.scheme == "postgresql" and known_port
 
 
 def _read_file(environment: Mapping[str, str], file: Path | None) -> dict[str, Any]:
@@ -273,10 +308,17 @@ def _from_text(name: str, text: str, kind: Any) -> Any:  # noqa: ANN401 - the ki
     if kind == list[str]:
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return msgspec.convert(text, kind, strict=False)
+        return msgspec.convert(text, kind, strict=False, dec_hook=_decoded)
     except msgspec.ValidationError as error:
         msg = f"{name}: {error}"
         raise SettingsError(msg) from error
+
+
+def _decoded(kind: type, value: object) -> object:
+    """Make what msgspec has no form for: paths."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise msgspec.ValidationError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:

@@ -7,7 +7,7 @@ whole file. What stays under temporary names after a crash belongs to nobody and
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
@@ -45,7 +45,7 @@ class Blobs(Protocol):
         """Begin a new blob."""
         ...
 
-    def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from ``start`` up to ``stop``. Raises ``NotFound`` (kind ``blob``) for an unknown key, before the first byte."""
         ...
 
@@ -65,7 +65,7 @@ class FolderBlobs:
         """See ``Blobs.writer``."""
         return FolderBlobWriter(self._folder)
 
-    async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, key: str, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """See ``Blobs.read``."""
         try:
             file = await asyncio.to_thread(open, _path(self._folder, key), "rb")

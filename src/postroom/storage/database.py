@@ -6,10 +6,9 @@ What it returns is handed to the caller only after its transaction is committed 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, make_url, select
 
 from postroom.settings import Settings
 
@@ -56,11 +55,16 @@ def open_database(settings: Settings) -> Database:
 
     Raises ``Unavailable`` when its folder cannot be made. A PostgreSQL server that is away is noticed by the first unit.
     """
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite":
+    if not settings.database.url:
         from postroom.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one of two, each with libraries of its own
 
-        return SqliteDatabase(Path(url.database or ""), readers=settings.database.connections)
+        return SqliteDatabase(settings.database_file, readers=settings.database.connections)
     from postroom.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415 - as above
 
-    return PostgresqlDatabase(url.set(drivername="postgresql+psycopg"), connections=settings.database.connections)
+    url = make_url(settings.database.url).set(drivername="postgresql+psycopg")
+    return PostgresqlDatabase(url, connections=settings.database.connections)
+
+
+def ping(tx: Tx) -> None:
+    """Read nothing, successfully: the unit that asks whether the store answers at all."""
+    tx.execute(select(1))

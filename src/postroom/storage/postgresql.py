@@ -48,7 +48,13 @@ class PostgresqlDatabase:
         self._closed = False
         options = {"connect_timeout": _CONNECT_TIMEOUT, "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c timezone=UTC"}
         self._engine: Engine = create_engine(
-            url, pool_size=connections, max_overflow=0, pool_timeout=_POOL_TIMEOUT, pool_pre_ping=False, connect_args=options
+            url,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=_POOL_TIMEOUT,
+            pool_pre_ping=False,
+            hide_parameters=True,  # errors are logged; addresses, secrets and contents of messages must not be
+            connect_args=options,
         )
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="postgresql")

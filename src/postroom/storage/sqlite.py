@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -41,9 +41,11 @@ _UNAVAILABLE: Final = frozenset(
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
     }
 )
-"""Result codes that speak of the disk or of other writers, never of the unit."""
+"""Result codes that speak of the disk, the file or other writers, never of the unit."""
 
 
 class SqliteDatabase:
@@ -186,15 +188,17 @@ def _run_in_savepoint(tx: Connection, work: _Work) -> bool:
 
     Raises when SQLite gave up the whole transaction (a full disk does that), since then the units before are undone too.
     """
+    savepoint = tx.begin_nested()
     try:
-        with tx.begin_nested():
-            work.result = work.unit(tx)
+        work.result = work.unit(tx)
     except BaseException as error:
         failure = _translated(error) if isinstance(error, DBAPIError) else error
-        if not _in_transaction(tx):
+        if not _in_transaction(tx):  # nor is there a savepoint any more that could be rolled back to
             raise failure from error
+        savepoint.rollback()
         work.future.set_exception(failure)
         return False
+    savepoint.commit()
     return True
 
 
@@ -212,11 +216,12 @@ def _translated(error: DBAPIError) -> Exception:
 
 def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),  # not parsed: a path may hold any character
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_BUSY_TIMEOUT,
+        hide_parameters=True,  # errors are logged; addresses, secrets and contents of messages must not be
         connect_args={"timeout": _BUSY_TIMEOUT, "check_same_thread": False, "cached_statements": 512},
     )
 

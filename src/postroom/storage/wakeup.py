@@ -49,10 +49,9 @@ class Wakeup(Protocol):
 
 def open_wakeup(settings: Settings) -> Wakeup:
     """Return the way to wait that fits the store of ``settings``."""
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite":
-        return SqliteWakeup(Path(url.database or ""))
-    return PostgresqlWakeup(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    if not settings.database.url:
+        return SqliteWakeup(settings.database_file)
+    return PostgresqlWakeup(make_url(settings.database.url).set(drivername="postgresql").render_as_string(hide_password=False))
 
 
 class SqliteWakeup:

@@ -1,0 +1,100 @@
+"""The schema through time (storage/migrations): idempotent, whole or nothing, and the same as the page of tables on both databases."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from tests.postgres import throwaway_database
+
+from postroom.errors import Unavailable
+from postroom.settings import DatabaseSettings, Settings
+from postroom.storage import migrations
+from postroom.storage.database import Database, Tx, open_database
+from postroom.storage.store import Store
+from postroom.storage.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a store that nobody has migrated yet."""
+    if request.param == "sqlite":
+        yield Settings(data_dir=tmp_path / "fresh")
+        return
+    server = request.getfixturevalue("postgresql_url").rsplit("/", 1)[0]
+    with throwaway_database(server) as url:
+        yield Settings(data_dir=tmp_path, database=DatabaseSettings(url=url))
+
+
+@pytest.fixture
+def database(empty: Settings) -> Iterator[Database]:
+    opened = open_database(empty)
+    yield opened
+    opened.close()
+
+
+def table_names(tx: Tx) -> set[str]:
+    return set(inspect(tx).get_table_names())
+
+
+def test_an_empty_store_is_not_current_until_it_is_migrated(database: Database) -> None:
+    assert not database.read_now(migrations.is_current)
+    migrations.migrate(database)
+    assert database.read_now(migrations.is_current)
+    assert database.read_now(table_names) == {*metadata.tables, "alembic_version"}
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    migrations.migrate(database)
+    database.write_now(
+        lambda tx: tx.execute(text("INSERT INTO clients (key, secret, name, created_at) VALUES ('k', 's', 'n', 1)")) and None
+    )
+    migrations.migrate(database)
+    assert database.read_now(lambda tx: tx.execute(text("SELECT count(*) FROM clients")).scalar_one()) == 1
+
+
+def test_the_schema_is_that_of_the_tables(store: Store) -> None:
+    """What the revisions made and what storage/tables.py says do not differ."""
+
+    def differences(tx: Connection) -> list[object]:
+        return compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True}), metadata)
+
+    assert store.database.read_now(differences) == []
+
+
+def test_two_that_migrate_at_once_do_not_disturb_each_other(empty: Settings) -> None:
+    """Two hosts that start together, both with 'postroom migrate' before."""
+    databases = [open_database(empty) for _ in range(4)]
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(migrations.migrate, databases))
+        assert databases[0].read_now(migrations.is_current)
+    finally:
+        for database in databases:
+            database.close()
+
+
+def test_a_migration_that_fails_leaves_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it or nothing: half a schema would be worse than none."""
+    create = metadata.create_all
+
+    def half(bind: Connection) -> None:
+        create(bind)
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(metadata, "create_all", half)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        migrations.migrate(database)
+    assert database.read_now(table_names) == set()
+
+
+def test_a_store_of_a_newer_version_is_refused(database: Database) -> None:
+    """Going back to an older version of the program must not touch what the newer one made."""
+    migrations.migrate(database)
+    database.write_now(lambda tx: tx.execute(text("UPDATE alembic_version SET version_num = '9999'")) and None)
+    assert not database.read_now(migrations.is_current)
+    with pytest.raises(Unavailable, match="older"):
+        migrations.migrate(database)

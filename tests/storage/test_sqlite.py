@@ -1,0 +1,246 @@
+"""The embedded store (storage/sqlite.py): group commit, a full disk, other processes that hold the file, too long a queue."""
+
+import asyncio
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, select
+from sqlalchemy.engine import Engine
+
+from postroom.errors import Unavailable
+from postroom.settings import Settings
+from postroom.storage import sqlite
+from postroom.storage.database import Tx, ping
+from postroom.storage.sqlite import SqliteDatabase
+from postroom.storage.store import Store
+from postroom.storage.tables import clients
+
+BIG = "x" * 200_000
+
+
+def add_client(tx: Tx, key: str, name: str = "") -> None:
+    tx.execute(insert(clients).values(key=key, secret="s", name=name, created_at=1))
+
+
+def keys(tx: Tx) -> set[str]:
+    return set(tx.scalars(select(clients.c.key)))
+
+
+def limit_pages(tx: Tx) -> None:
+    """Make the disk of this connection as good as full: SQLite answers SQLITE_FULL beyond."""
+    pages = tx.exec_driver_sql("PRAGMA page_count").scalar_one()
+    tx.exec_driver_sql(f"PRAGMA max_page_count = {pages + 8}")
+
+
+def test_many_units_share_one_commit(sqlite_store: Store) -> None:
+    """Group commit: what waits while the writer is busy is committed together, one fsync for all."""
+    database, commits = sqlite_store.database, []
+    busy, go = threading.Event(), threading.Event()
+
+    def block(_tx: Tx) -> None:
+        busy.set()
+        assert go.wait(10)
+
+    def committed(_connection: Any) -> None:
+        commits.append(1)
+
+    async def main() -> None:
+        first = asyncio.ensure_future(database.write(block))
+        await asyncio.to_thread(busy.wait, 10)
+        others = [asyncio.ensure_future(database.write(add_client, f"k{number}")) for number in range(100)]
+        await asyncio.sleep(0.05)
+        go.set()
+        await asyncio.gather(first, *others)
+
+    event.listen(Engine, "commit", committed)
+    try:
+        asyncio.run(main())
+    finally:
+        event.remove(Engine, "commit", committed)
+    assert len(commits) == 2
+    assert len(database.read_now(keys)) == 100
+
+
+def test_the_disk_is_synced_before_an_answer(sqlite_store: Store) -> None:
+    """Design section 4: WAL with synchronous=FULL (2)."""
+    assert sqlite_store.database.write_now(lambda tx: tx.exec_driver_sql("PRAGMA synchronous").scalar_one()) == 2
+    assert sqlite_store.database.write_now(lambda tx: tx.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
+
+
+def test_a_full_disk_is_unavailable_and_nothing_is_acknowledged(sqlite_store: Store) -> None:
+    """Issue: a full disk is 503, nothing acknowledged. Every unit of the group hears of it, none is in the store."""
+    database = sqlite_store.database
+    database.write_now(limit_pages)
+
+    async def main() -> list[Any]:
+        units = [database.write(add_client, "small-0"), database.write(add_client, "big", BIG), database.write(add_client, "small-1")]
+        return await asyncio.gather(*units, return_exceptions=True)
+
+    results = asyncio.run(main())
+    there = database.read_now(keys)
+    assert isinstance(results[1], Unavailable)
+    assert "big" not in there
+    for key, result in (("small-0", results[0]), ("small-1", results[2])):
+        assert (key in there) == (result is None), "acknowledged if, and only if, it is in the store"
+        assert result is None or isinstance(result, Unavailable)
+
+
+def test_the_store_works_again_when_there_is_room_again(sqlite_store: Store) -> None:
+    database = sqlite_store.database
+    database.write_now(limit_pages)
+    with pytest.raises(Unavailable):
+        database.write_now(add_client, "big", BIG)
+    database.write_now(lambda tx: tx.exec_driver_sql("PRAGMA max_page_count = 1000000"))
+    database.write_now(add_client, "big", BIG)
+    assert database.read_now(keys) == {"big"}
+
+
+def test_a_file_that_may_not_grow_is_unavailable(sqlite_settings: Settings) -> None:
+    """The real thing, in a process of its own: the system refuses to write (RLIMIT_FSIZE), as a full disk does."""
+    program = """
+import resource, signal, sys
+from pathlib import Path
+from sqlalchemy import insert
+from postroom.errors import Unavailable
+from postroom.storage.sqlite import SqliteDatabase
+from postroom.storage.tables import clients
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+database = SqliteDatabase(Path(sys.argv[1]))
+def add(tx, key):
+    tx.execute(insert(clients).values(key=key, secret="s", name="x" * 100_000, created_at=1))
+database.write_now(add, "before")
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+acknowledged = ["before"]
+for number in range(10):
+    try:
+        database.write_now(add, f"k{number}")
+        acknowledged.append(f"k{number}")
+    except Unavailable:
+        pass
+print(" ".join(acknowledged), flush=True)
+import os
+os._exit(0)
+"""
+    path = sqlite_settings.database_file
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60, check=True)
+    acknowledged = set(done.stdout.split())
+    assert len(acknowledged) < 11, "the limit was to bite"
+    database = SqliteDatabase(path)
+    try:
+        assert database.read_now(keys) == acknowledged
+    finally:
+        database.close()
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_a_commit_that_fails_acknowledges_nothing(sqlite_store: Store) -> None:
+    def refuse(_connection: Any) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*[sqlite_store.database.write(add_client, key) for key in ("a", "b")], return_exceptions=True)
+
+    event.listen(Engine, "commit", refuse)
+    try:
+        results = asyncio.run(main())
+    finally:
+        event.remove(Engine, "commit", refuse)
+    assert all(isinstance(result, Exception) for result in results)
+    assert sqlite_store.database.read_now(keys) == set()
+    sqlite_store.database.write_now(add_client, "c")
+    assert sqlite_store.database.read_now(keys) == {"c"}
+
+
+def test_too_long_a_queue_is_unavailable(sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory stays bounded when the disk is slower than the requests; who was taken is served all the same."""
+    monkeypatch.setattr(sqlite, "_WAITING", 3)
+    database = SqliteDatabase(sqlite_settings.database_file)
+    busy, go = threading.Event(), threading.Event()
+
+    def block(_tx: Tx) -> None:
+        busy.set()
+        assert go.wait(10)
+
+    async def main() -> None:
+        first = asyncio.ensure_future(database.write(block))
+        await asyncio.to_thread(busy.wait, 10)
+        taken = [asyncio.ensure_future(database.write(add_client, f"k{number}")) for number in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable, match="too many"):
+            await database.write(add_client, "one too many")
+        go.set()
+        await asyncio.gather(first, *taken)
+
+    try:
+        asyncio.run(main())
+        assert database.read_now(keys) == {"k0", "k1", "k2"}
+    finally:
+        database.close()
+
+
+def test_another_process_that_holds_the_file_is_waited_for_then_unavailable(
+    sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT", 0.2)
+    database = SqliteDatabase(sqlite_settings.database_file)
+    other = sqlite3.connect(sqlite_settings.database_file, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked"):
+            database.write_now(add_client, "a")
+        other.execute("ROLLBACK")
+        database.write_now(add_client, "a")
+        assert database.read_now(keys) == {"a"}
+    finally:
+        other.close()
+        database.close()
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b""])
+def test_a_file_that_is_no_store_is_no_traceback_of_a_library(tmp_path: Path, content: bytes) -> None:
+    """The first connection already may fail, before any transaction is open."""
+    path = tmp_path / "postroom.sqlite3"
+    path.write_bytes(content)
+    database = SqliteDatabase(path)
+    try:
+        if content:
+            with pytest.raises(Unavailable):
+                database.read_now(ping)
+            with pytest.raises(Unavailable):
+                database.write_now(ping)
+        else:
+            database.write_now(ping)
+    finally:
+        database.close()
+
+
+def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable):
+        SqliteDatabase(tmp_path / "file" / "postroom.sqlite3")
+
+
+def test_a_folder_in_place_of_the_file_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "postroom.sqlite3").mkdir()
+    database = SqliteDatabase(tmp_path / "postroom.sqlite3")
+    try:
+        for call in (database.read_now, database.write_now):
+            with pytest.raises(Unavailable):
+                call(ping)
+    finally:
+        database.close()
+
+
+def test_a_path_with_strange_characters_is_one_path(tmp_path: Path) -> None:
+    """A question mark or a percent sign in data_dir names a folder, not a part of a URL."""
+    path = tmp_path / "odd?mode=memory %41 #" / "postroom.sqlite3"
+    database = SqliteDatabase(path)
+    database.write_now(ping)
+    database.close()
+    assert path.exists()
