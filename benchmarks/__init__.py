@@ -1,0 +1,1 @@
+"""What Postroom is measured by: ``python -m benchmarks``, or ``make bench``."""

@@ -1,0 +1,87 @@
+"""Measure, print a table, and write ``results/latest.json``: ``python -m benchmarks [--only NAME] [--runs 5]``.
+
+With ``--only`` the other lines of the results stay as they are.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import drain, memory, rolls, signed
+from benchmarks.measure import Measure, Measurement
+from benchmarks.versions import of_machine
+
+MEASURES: Final[dict[str, Measure]] = {
+    "signed_message": signed.message,
+    "signed_create_message": signed.create_message,
+    "roll_refresh_sqlite": rolls.on_sqlite,
+    "roll_refresh_postgresql": rolls.on_postgresql,
+    "drain_sqlite": drain.on_sqlite,
+    "drain_postgresql": drain.on_postgresql,
+    "memory_server": memory.server,
+    "memory_worker": memory.worker,
+}
+RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit code: 1 when a measure broke off."""
+    arguments = _arguments()
+    console = Console()
+    wanted = {arguments.only: MEASURES[arguments.only]} if arguments.only else MEASURES
+    results, broken = _earlier() if arguments.only else {}, 0
+    for name, measure in wanted.items():
+        with console.status(f"{name} ..."):
+            try:
+                made = measure(arguments.runs)
+            except Exception:  # noqa: BLE001 - one measure that breaks off must not take the others with it
+                console.print_exception(max_frames=4)
+                broken = 1
+                continue
+        results[name] = msgspec.structs.replace(made, settings={**made.settings, **of_machine()})
+        _write(results)
+    console.print(_table({name: results[name] for name in wanted if name in results}))
+    return broken
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Postroom.")
+    parser.add_argument("--only", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES))
+    parser.add_argument("--runs", type=int, default=5, help="runs of each measure after one for warming up (default: 5)")
+    return parser.parse_args()
+
+
+def _earlier() -> dict[str, Measurement]:
+    return msgspec.json.decode(RESULTS.read_bytes(), type=dict[str, Measurement]) if RESULTS.exists() else {}
+
+
+def _write(results: dict[str, Measurement]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    in_order = {name: results[name] for name in MEASURES if name in results}
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(in_order), indent=2) + b"\n")
+
+
+def _table(results: dict[str, Measurement]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("measure", "median", "least", "most"):
+        table.add_column(column, justify="left" if column == "measure" else "right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("beside it, in the same run")
+    for name, made in results.items():
+        ratios = "\n".join(f"{ratio:.3g} x {peer.removeprefix('of ')}" for peer, ratio in made.ratios.items())
+        table.add_row(name, _short(made.median), _short(min(made.runs)), _short(max(made.runs)), made.unit, ratios)
+    return table
+
+
+def _short(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:,.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

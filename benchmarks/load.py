@@ -1,0 +1,100 @@
+"""A load generator for HTTP/1.1, in a process of its own: sends prepared requests over some connections as fast as they are answered.
+
+Run as ``python -m benchmarks.load HOST PORT CONNECTIONS FILE``; the file is a MessagePack list of whole requests. Prints JSON:
+seconds from the first byte to the last answer, and how many answers had which status. Known limit: answers must carry
+Content-Length.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+
+class Result(Struct, frozen=True):
+    """What the load generator prints."""
+
+    seconds: float
+    statuses: dict[str, int]
+
+
+def run(host: str, port: int, connections: int, requests: list[bytes], folder: Path) -> Result:
+    """Send ``requests`` from another process. Raises ``RuntimeError`` unless every answer is 200."""
+    file = folder / "requests.msgpack"
+    file.write_bytes(msgspec.msgpack.encode(requests))
+    command = [sys.executable, "-m", "benchmarks.load", host, str(port), str(connections), str(file)]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=300)
+    result = msgspec.json.decode(done.stdout, type=Result)
+    if result.statuses != {"200": len(requests)}:
+        raise RuntimeError(f"not every answer was 200: {result.statuses}")
+    return result
+
+
+class _Connection(asyncio.Protocol):
+    """Sends the next request when the answer to the last one is whole."""
+
+    def __init__(self, requests: Iterator[bytes], statuses: Counter[str]) -> None:
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._requests = requests
+        self._statuses = statuses
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self.finished.set_exception(exc or ConnectionError("the server closed the connection"))
+
+    def begin(self) -> None:
+        """Send the first request."""
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, rest = self._received.partition(b"\r\n\r\n")
+        if separator and len(rest) >= _content_length(head):
+            self._statuses[head[9:12].decode("ascii")] += 1
+            self._received = b""
+            self._next()
+
+    def _next(self) -> None:
+        request = next(self._requests, None)
+        if request is None:
+            self.finished.set_result(None)
+        elif self._transport is not None:
+            self._transport.write(request)
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise ValueError("an answer without Content-Length")
+
+
+async def _main(host: str, port: int, connections: int, requests: list[bytes]) -> Result:
+    waiting, statuses = iter(requests), Counter[str]()
+    loop = asyncio.get_running_loop()
+    opened = [(await loop.create_connection(lambda: _Connection(waiting, statuses), host, port))[1] for _ in range(connections)]
+    started = time.perf_counter()
+    for connection in opened:
+        connection.begin()
+    await asyncio.gather(*(connection.finished for connection in opened))
+    return Result(time.perf_counter() - started, dict(statuses))
+
+
+if __name__ == "__main__":
+    prepared = msgspec.msgpack.decode(Path(sys.argv[4]).read_bytes(), type=list[bytes])
+    result = uvloop.run(_main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), prepared))
+    sys.stdout.buffer.write(msgspec.json.encode(result))

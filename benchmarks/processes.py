@@ -1,0 +1,51 @@
+"""Processes and ports on the loopback: waiting until something listens, and ending what was started."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from typing import Final
+
+import httpx2
+
+HOST: Final = "127.0.0.1"
+_SECONDS: Final = 30.0
+
+
+def wait_for_http(url: str) -> None:
+    """Return when ``url`` answers 200. Raises ``TimeoutError``."""
+    end = time.monotonic() + _SECONDS
+    with httpx2.Client(trust_env=False) as client:
+        while time.monotonic() < end:
+            with contextlib.suppress(httpx2.TransportError):
+                if client.get(url).status_code == httpx2.codes.OK:
+                    return
+            time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+def wait_for_port(port: int) -> None:
+    """Return when something listens on ``port`` of the loopback. Raises ``TimeoutError``."""
+    end = time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1.0):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"port {port}")
+
+
+def stop(running: "subprocess.Popen[bytes]") -> None:
+    """End a process of ours, by force if it does not end by itself."""
+    running.terminate()
+    try:
+        running.wait(_SECONDS)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait(_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
