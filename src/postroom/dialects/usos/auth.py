@@ -1,0 +1,94 @@
+"""Who is calling: the signature, the access token, ``as_user_id``, and what the method demands (wire/usos.md §2, §7).
+
+Two ways in: an ordinary consumer with a token of the right scopes, and an administrative consumer, which needs no scopes,
+with a token or with ``as_user_id``. The setting ``usos.administrative_mail`` closes the first one for services/mailclient.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from postroom.clock import SECOND
+from postroom.dialects import oauth1
+from postroom.dialects.endpoint import Endpoint
+from postroom.dialects.parameters import Pairs
+from postroom.dialects.usos import errors
+from postroom.dialects.usos.arguments import number
+from postroom.dialects.usos.call import Caller
+from postroom.directory import clients, people
+from postroom.directory.records import Client, Token
+from postroom.storage.database import Tx
+from postroom.storage.secrets import Vault
+from postroom.storage.store import Store
+
+AS_USER = "as_user_id"
+
+
+class _Identity(Struct, frozen=True, kw_only=True):
+    """What the store knows of a claim."""
+
+    client: Client | None
+    token: Token | None
+    person_exists: bool
+    """The person whom ``as_user_id`` names is there and active."""
+
+
+async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, endpoint: Endpoint[Any, Any], now: int) -> Caller:
+    """Verify the signature of a request and that its sender may call the method. The nonce is not used up yet.
+
+    ``pairs`` are the distinct signed pairs: header, query and urlencoded body. Raises ``UsosError`` and ``OAuthError``.
+    """
+    settings = store.settings
+    claim = oauth1.read_claim(pairs, now // SECOND, settings.usos.timestamp_window)
+    if claim is None:
+        raise errors.method_forbidden("consumer_missing")
+    url = oauth1.client_url(scope, settings.http.public_url)
+    if claim.method == "PLAINTEXT" and not (settings.usos.plaintext_over_http or url.startswith("https:")):
+        raise errors.method_forbidden("secure_required")
+    as_user = next((value for name, value in pairs if name == AS_USER and value), None)
+    identity = await store.database.read(_look_up, store.vault, claim, as_user, now)
+    client, token = identity.client, identity.token
+    if client is None:
+        raise oauth1.Refused("Invalid consumer")
+    if claim.token is not None and (token is None or token.client_id != client.id):
+        raise oauth1.Refused("Invalid token")
+    oauth1.verify(claim, scope["method"], url, client.secret, "" if token is None else token.secret)
+    demanded = endpoint.access.administrative
+    administrative = settings.usos.administrative_mail if demanded is None else demanded
+    if administrative and not client.administrative:
+        raise errors.method_forbidden("trusted_required")
+    user_id = _admit(identity, client, as_user, endpoint)
+    return Caller(client_id=client.id, user_id=user_id, timestamp=claim.timestamp, nonce=claim.nonce)
+
+
+def _look_up(tx: Tx, vault: Vault, claim: oauth1.Claim, as_user: str | None, now: int) -> _Identity:
+    client = clients.client_by_key(tx, vault, claim.consumer_key)
+    return _Identity(
+        client=client,
+        token=None if client is None or claim.token is None else clients.token_by_key(tx, vault, claim.token, now),
+        person_exists=client is not None and client.administrative and as_user is not None and _exists(tx, number(as_user)),
+    )
+
+
+def _exists(tx: Tx, user_id: int) -> bool:
+    return bool(people.existing_ids(tx, [user_id]))
+
+
+def _admit(identity: _Identity, client: Client, as_user: str | None, endpoint: Endpoint[Any, Any]) -> int:
+    """Check for whom a caller whose signature is right may act; return that person."""
+    token = identity.token
+    if as_user is not None:
+        if not client.administrative:
+            raise errors.method_forbidden("impersonate_required")
+        if token is not None:
+            raise errors.param_forbidden(AS_USER, "token_present", "it stands instead of an access token, not beside one")
+        if not identity.person_exists:
+            raise errors.object_not_found(AS_USER, endpoint.name)
+        return number(as_user)
+    if token is None:
+        raise errors.method_forbidden("user_missing")
+    missing = [] if client.administrative else [scope for scope in endpoint.access.scopes if scope not in token.scopes]
+    if missing:
+        raise errors.method_forbidden("scope_missing", missing)
+    return token.user_id
