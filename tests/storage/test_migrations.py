@@ -56,6 +56,8 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     assert database.read_now(lambda tx: tx.execute(text("SELECT count(*) FROM clients")).scalar_one()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_the_schema_is_that_of_the_tables(store: Store) -> None:
     """What the revisions made and what storage/tables.py says do not differ."""
 

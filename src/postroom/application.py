@@ -1,0 +1,123 @@
+"""The ASGI application: every dialect, the links, a health check and a page at the root, behind one guard.
+
+The guard answers what nothing below it has answered: 503 for a store that cannot take the work now, 500 with a number that
+is in the log, too, for what nobody expected. It writes the access log: never a query string, since those hold OAuth
+signatures, and never the signature of a link.
+"""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from postroom.dialects import usos
+from postroom.errors import Unavailable
+from postroom.pages import home, links
+from postroom.storage.database import ping
+from postroom.storage.store import Store
+
+RETRY_AFTER: Final = 5
+"""Seconds after which a client may ask a store again that was not available."""
+
+_log: Final = structlog.get_logger("postroom.http")
+
+
+def application(store: Store) -> ASGIApp:
+    """Put the application together on an opened store, which the caller closes."""
+    router = Router(
+        [
+            Route("/", home.home, methods=["GET", "HEAD"]),
+            Route("/healthz", _health(store), methods=["GET", "HEAD"]),
+            *links.routes(store),
+            Mount("/services", usos.application(store)),
+        ],
+        redirect_slashes=False,
+        default=_not_found,
+    )
+    return Guard(router)
+
+
+class Guard:
+    """Logs each request and answers for errors that reach it; wraps a whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Anything but HTTP goes through untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def remember(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, remember)
+        except ClientDisconnect:
+            pass  # nobody is left to be answered; the line below tells of it
+        except Exception as error:  # noqa: BLE001 - the last place where anything can be answered and logged
+            answer = _answer(scope, error)
+            if not status:  # else the head is out: the server closes the connection, and the client sees that something is missing
+                await answer(scope, receive, remember)
+        _log_request(scope, status, started)
+
+
+def _log_request(scope: Scope, status: int, started: float) -> None:
+    client = scope.get("client")
+    _log.info(
+        "request",
+        method=scope["method"],
+        path=_loggable(scope["path"]),
+        status=status or "disconnected",
+        milliseconds=round((time.perf_counter() - started) * 1_000, 1),
+        client=client[0] if client else None,
+    )
+
+
+def _answer(scope: Scope, error: Exception) -> Response:
+    """Log an error that no part of the application has answered, and say what the client may hear of it."""
+    if isinstance(error, Unavailable):
+        _log.warning("store unavailable", path=_loggable(scope["path"]), reason=error.reason)
+        return JSONResponse({"message": "The server cannot take this now. Try again later."}, 503, {"Retry-After": str(RETRY_AFTER)})
+    number = secrets.token_hex(6)
+    _log.error("unexpected error", path=_loggable(scope["path"]), error_id=number, exc_info=error)
+    return JSONResponse(
+        {"message": "Something went wrong here. The administrator finds it in the log by this number.", "error_id": number}, 500
+    )
+
+
+def _loggable(path: str) -> str:
+    """Cut a link after the number of its attachment: the rest would let readers of the log fetch the file."""
+    return "/".join([*path.split("/")[:3], "…"]) if path.startswith("/links/") else path
+
+
+def _health(store: Store) -> Callable[[Request], Awaitable[Response]]:
+    async def health(_request: Request) -> Response:
+        """Tell a load balancer whether this process reaches its store."""
+        try:
+            await store.database.read(ping)
+        except Unavailable as error:
+            _log.warning("store unavailable", path="/healthz", reason=error.reason)
+            return JSONResponse({"status": "unavailable"}, 503, {"Cache-Control": "no-store", "Retry-After": str(RETRY_AFTER)})
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+    return health
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await (await home.not_found(Request(scope)))(scope, receive, send)
+    else:  # a WebSocket: refused before it is opened
+        await send({"type": "websocket.close", "code": 1000, "reason": ""})

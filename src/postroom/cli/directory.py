@@ -1,0 +1,99 @@
+"""The commands that say who there is: import, user, client, token."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postroom import clock
+from postroom.cli.output import CommandFailure, console, opened_store, print_json, row, table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    app.command("import", epilog="Example: postroom import organisation/")(import_folder)
+    for name, about, command, example in (
+        ("user", "People of the organisation.", add_user, "postroom user add --first-name Anna --last-name Nowak --email anna@example.edu"),
+        ("client", "Programs that call the API.", add_client, 'postroom client add "Timetable" --json'),
+        ("token", "Rights of programs to act for people.", add_token, "postroom token add --client KEY --user 17 --scope mailclient"),
+    ):
+        group = typer.Typer(help=about, no_args_is_help=True)
+        group.callback()(_nothing)
+        group.command("add", epilog=f"Example: {example}")(command)
+        app.add_typer(group, name=name)
+
+
+def _nothing() -> None:
+    """Make typer keep 'add' as a command of its own, though it is the only one of its group."""
+
+
+def import_folder(
+    folder: Annotated[Path, typer.Argument(help="Folder with the CSV files.", metavar="DIR", exists=True, file_okay=False)],
+) -> None:
+    """Read people, groups, memberships and addresses from CSV files: all of them, or nothing when one line is wrong."""
+
+
+def add_user(
+    first_name: Annotated[str, typer.Option(help="First name.")],
+    last_name: Annotated[str, typer.Option(help="Last name.")],
+    email: Annotated[str | None, typer.Option(help="Primary address.")] = None,
+    alt_email: Annotated[str | None, typer.Option(help="Alternative address.")] = None,
+    language: Annotated[str, typer.Option(help="Language of what the server writes to this person: pl or en.")] = "pl",
+) -> None:
+    """Add a person, and print the number that stands for this person from now on."""
+    from postroom.directory.people import NewPerson, add  # noqa: PLC0415 - loaded by the commands that need it
+
+    person = NewPerson(first_name=first_name, last_name=last_name, email=email, alt_email=alt_email, language=language)
+    with opened_store() as store:
+        typer.echo(store.database.write_now(add, person, clock.now()))
+
+
+def add_client(
+    name: Annotated[str, typer.Argument(help="What the program is called.")],
+    administrative: Annotated[bool, typer.Option("--administrative", help="It may act for anybody, without a token.")] = False,  # noqa: FBT002 - a flag
+    as_json: AsJson = False,  # noqa: FBT002 - as above
+) -> None:
+    """Add a program that may call the API, and print its key and secret: this once, they are kept encrypted."""
+    from postroom.directory import clients  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        client = store.database.write_now(clients.add_client, store.vault, name, administrative=administrative, now=clock.now())
+    if as_json:
+        print_json({"id": client.id, "key": client.key, "secret": client.secret})
+    else:
+        _print_pair(f"Client {client.id}: {client.name}", client.key, client.secret)
+
+
+def add_token(
+    client_key: Annotated[str, typer.Option("--client", help="Key of the client.", metavar="KEY")],
+    user: Annotated[int, typer.Option("--user", min=1, help="Number of the person.", metavar="ID")],
+    scope: Annotated[list[str], typer.Option("--scope", help="What the client may do for this person; may be given more than once.")],
+    as_json: AsJson = False,  # noqa: FBT002 - as above
+) -> None:
+    """Let a client act for a person within scopes, and print the token and its secret: this once, they are kept encrypted."""
+    from postroom.directory import clients  # noqa: PLC0415 - as above
+    from postroom.directory.records import Token  # noqa: PLC0415 - as above
+    from postroom.storage.database import Tx  # noqa: PLC0415 - as above
+    from postroom.storage.secrets import Vault  # noqa: PLC0415 - as above
+
+    def add(tx: Tx, vault: Vault) -> Token:
+        client = clients.client_by_key(tx, vault, client_key)
+        if client is None:
+            raise CommandFailure(f"There is no client with the key {client_key!r}; 'postroom client add NAME' makes one.")
+        return clients.add_token(tx, vault, client.id, user, scope, clock.now())
+
+    with opened_store() as store:
+        token = store.database.write_now(add, store.vault)
+    if as_json:
+        print_json({"token": token.token, "secret": token.secret})
+    else:
+        _print_pair(f"Token for user {user}: {', '.join(sorted(token.scopes))}", token.token, token.secret)
+
+
+def _print_pair(title: str, key: str, secret: str) -> None:
+    shown = table(title, "", "keep it now: it is not shown again")
+    row(shown, "key", key)
+    row(shown, "secret", secret)
+    console().print(shown)

@@ -1,0 +1,172 @@
+"""The commands that show what is: queue, message, settings."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from postroom.cli.output import console, moment, opened_store, print_json, printable, row, table
+from postroom.errors import NotFound
+from postroom.settings import describe, load, template
+
+if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
+    from postroom.delivery.records import QueueLine, RollLine
+    from postroom.storage.database import Tx
+    from postroom.storage.store import Store
+
+_PAGE: Final = 500
+_SHOWN: Final = 50
+_LARGEST_ID: Final = 2**31 - 1
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
+
+
+class MessageHead(Struct, frozen=True, kw_only=True):
+    """What is said of a message above its roll."""
+
+    id: int
+    subject: str
+    status: str
+    author_id: int | None
+    sent_at: int | None
+    settled_at: int | None
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    app.command(epilog="Example: postroom queue --limit 20")(queue)
+    app.command(epilog="Example: postroom message 42 --all")(message)
+    app.command(epilog="Example: postroom settings --toml > postroom.toml")(settings)
+
+
+def queue(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Messages to show, the oldest first.")] = _SHOWN,
+    as_json: AsJson = False,  # noqa: FBT002 - an option of the command line
+) -> None:
+    """Show what waits for delivery, since when, and why."""
+    from postroom.delivery.overview import overview  # noqa: PLC0415 - loaded by the commands that need it
+
+    with opened_store() as store:
+        lines = store.database.read_now(overview, limit + 1)
+    shown = lines[:limit]
+    if as_json:
+        for line in shown:
+            print_json(line)
+        return
+    if not lines:
+        console().print("Nothing waits.")
+        return
+    _print_queue(shown)
+    if len(lines) > limit:
+        console().print(f"There is more: postroom queue --limit {limit * 10}")
+
+
+def message(
+    number: Annotated[int, typer.Argument(min=1, help="The number of the message.", metavar="N")],
+    everyone: Annotated[bool, typer.Option("--all", help="Show the whole roll, not only its beginning.")] = False,  # noqa: FBT002 - as above
+    as_json: AsJson = False,  # noqa: FBT002 - as above
+) -> None:
+    """Show what became of one message: its recipients by state, then the roll with each outcome and reply.
+
+    With --json the first line is the message with its counts, each further one a recipient with every try that failed.
+    """
+    from postroom.messages.roll import state_counts  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        head = store.database.read_now(_head, number)
+        counts = store.database.read_now(state_counts, number, include_self=True)
+        pages = _pages(store, number, None if everyone else _SHOWN)
+        if as_json:
+            print_json({**asdict(head), "counts": counts})
+            for page in pages:
+                for line in page:
+                    print_json(line)
+            return
+        _print_head(head)
+        total = sum(counts.values())
+        states = table(f"{total} recipients", "state", "people")
+        for state, people in sorted(counts.items()):
+            row(states, state, people)
+        console().print(states)
+        for page in pages:
+            _print_roll(page)
+    if total > _SHOWN and not everyone:
+        console().print(f"{total - _SHOWN} more: postroom message {number} --all")
+
+
+def settings(
+    toml: Annotated[bool, typer.Option("--toml", help="Print a settings file with every default, commented out.")] = False,  # noqa: FBT002 - as above
+    as_json: AsJson = False,  # noqa: FBT002 - as above
+) -> None:
+    """Show every setting, its present value, and what it is for; secrets are never printed."""
+    if toml:
+        typer.echo(template(), nl=False)
+        return
+    listed = describe(load())
+    if as_json:
+        for setting in listed:
+            print_json(setting)
+        return
+    shown = table("Settings", "name and environment", "value", "default", "meaning")
+    for setting in listed:
+        default = "" if setting.default == setting.value else setting.default
+        row(shown, f"{setting.name} {setting.environment}", setting.value, default, setting.description)
+    console().print(shown)
+
+
+def _head(tx: "Tx", number: int) -> MessageHead:
+    from sqlalchemy import select  # noqa: PLC0415 - as above
+
+    from postroom.storage.tables import messages  # noqa: PLC0415 - as above
+
+    found = None
+    if number <= _LARGEST_ID:
+        columns = [messages.c[name] for name in MessageHead.__struct_fields__]
+        found = tx.execute(select(*columns).where(messages.c.id == number)).one_or_none()
+    if found is None:
+        raise NotFound("message", number)
+    return MessageHead(**found._mapping)  # noqa: SLF001 - the public name of SQLAlchemy's row as a mapping
+
+
+def _pages(store: "Store", number: int, limit: int | None) -> "Iterator[list[RollLine]]":
+    """Read the roll in pages, so that the longest one needs no more memory than the shortest."""
+    from postroom.delivery.overview import roll  # noqa: PLC0415 - as above
+
+    after = 0
+    while page := store.database.read_now(roll, number, after, limit or _PAGE):
+        yield page
+        if limit or len(page) < _PAGE:
+            return
+        after = page[-1].id
+
+
+def _print_queue(lines: "list[QueueLine]") -> None:
+    shown = table("Waiting for delivery", "message", "subject", "lane", "people", "sent", "next try", "last reply")
+    for line in lines:
+        people = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()))
+        row(shown, line.message_id, line.subject, line.lane, people, moment(line.since), moment(line.next_due), line.last_reply)
+    console().print(shown)
+
+
+def _print_head(head: MessageHead) -> None:
+    author = "nobody: the server itself" if head.author_id is None else f"user {head.author_id}"
+    for name, value in [
+        ("Message", f"{head.id}, {head.status}"),
+        ("Subject", printable(head.subject)),
+        ("Author", author),
+        ("Sent", moment(head.sent_at)),
+        ("Settled", moment(head.settled_at)),
+    ]:
+        console().print(f"{name:8} {value}", markup=False)
+
+
+def _print_roll(lines: "list[RollLine]") -> None:
+    shown = table("", "user", "address", "role", "state", "tries", "when", "reply")
+    for line in lines:
+        reply = f"{line.reply_code or ''} {line.reply_text or ''}".strip()
+        doubt = " (perhaps twice)" if line.ambiguous else ""
+        when = moment(line.settled_at) or (f"due {moment(line.due_at)}" if line.due_at else "")
+        row(shown, line.user_id or "", line.email or "none", line.role, f"{line.state}{doubt}", line.attempts, when, reply)
+    console().print(shown)

@@ -1,0 +1,96 @@
+"""How commands speak: results on standard output, errors in one red sentence on standard error; and how they open the store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from postroom.errors import NotFound, PostroomError, Unavailable
+from postroom.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:  # opening a store loads the whole of SQLAlchemy; most helps do without
+    from postroom.storage.store import Store
+
+NOT_CURRENT: Final = "has no schema yet, or that of another version; run 'postroom migrate' first"
+
+
+class CommandFailure(Exception):
+    """What a person asked for cannot be done; the text is one sentence that says what to do next."""
+
+
+def console() -> Console:
+    """Return the console for results; made anew, since tests and pipes change the streams."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def report(error: CommandFailure | PostroomError | SettingsError) -> None:
+    """Say an error in one sentence."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]{escape(_sentence(error))}[/]")
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON, for scripts."""
+    print(msgspec.json.encode(value).decode())  # noqa: T201 - standard output is what this function is for
+
+
+def table(title: str, *columns: str) -> Table:
+    """Return an empty table in the one style of all commands; its cells are plain text, see ``row``."""
+    made = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def row(to: Table, *cells: object) -> None:
+    """Add a row; what looks like markup or a control sequence in the cells (subjects, replies of servers) stays text."""
+    to.add_row(*(escape(printable(str(cell))) for cell in cells))
+
+
+def printable(text: str) -> str:
+    """Replace what would steer the terminal; every kind of white space becomes a space."""
+    return "".join(_shown(character) for character in text)
+
+
+def moment(at: int | None) -> str:
+    """Show a time of the store (milliseconds, UTC) in the time zone of this machine; an empty text for none."""
+    return "" if at is None else f"{datetime.fromtimestamp(at / 1000, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+@contextmanager
+def opened_store(settings: Settings | None = None) -> "Iterator[Store]":
+    """Open the store for one command. Raises ``CommandFailure`` when its schema is not that of this version."""
+    from postroom.storage.migrations import is_current  # noqa: PLC0415 - see TYPE_CHECKING above
+    from postroom.storage.store import open_store  # noqa: PLC0415 - as above
+
+    settings = settings or load()
+    if not (settings.database.url or settings.database_file.exists()):
+        raise CommandFailure(f"There is no store in {settings.data_dir}; run 'postroom migrate' to make one, or set data_dir.")
+    store = open_store(settings)
+    try:
+        if not store.database.read_now(is_current):
+            raise CommandFailure(f"The store {NOT_CURRENT}.")
+        yield store
+    finally:
+        store.close()
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _sentence(error: CommandFailure | PostroomError | SettingsError) -> str:
+    if isinstance(error, Unavailable):
+        text = " ".join(error.reason.split())
+        return f"Not available: {text}. Mend that, then run the command again."
+    if isinstance(error, NotFound):
+        return f"There is no {error.kind.replace('_', ' ')} {error.key}."
+    if isinstance(error, SettingsError):
+        return f"Settings: {error}."
+    return str(error)

@@ -1,0 +1,161 @@
+"""The processes of an installation: the API, the worker, and ``serve``, which runs and watches both.
+
+A supervised process holds the read end of a pipe as its standard input; the supervisor alone holds the write end. When the
+supervisor dies, however it dies, the pipe ends and the process stops by itself: no orphan keeps the port or the queue.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from postroom.application import application
+from postroom.delivery import worker
+from postroom.errors import Unavailable
+from postroom.settings import Settings
+from postroom.storage.store import Store
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of request line and headers, beyond the first piece that the network hands over."""
+HEAD_SECONDS: Final = 30.0
+"""Time in which a client must have sent a whole request head."""
+MAX_CONNECTIONS: Final = 1_000
+"""Connections at once; those beyond are answered 503."""
+KEEP_ALIVE: Final = 15
+STOP_SECONDS: Final = 20
+"""Time that requests, and mails in flight, get to finish when a process is told to stop."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_log: Final = structlog.get_logger("postroom.serving")
+
+
+def run_api(store: Store) -> None:
+    """Serve HTTP until SIGTERM or SIGINT. Raises ``Unavailable`` when the address of the settings cannot be listened on."""
+    http = store.settings.http
+    config = uvicorn.Config(
+        application(store),
+        http=BoundedProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(http.trust_forwarded_from),
+        forwarded_allow_ips=http.trust_forwarded_from,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    with _listening(store.settings) as listener:
+        _log.info("the API listens", url=f"http://{http.host}:{http.port}", public_url=store.settings.public_url)
+        _Server(config).run(sockets=[listener])
+
+
+def run_worker(store: Store) -> None:
+    """Deliver until SIGTERM or SIGINT."""
+    asyncio.run(_work(store))
+
+
+def stop_with_parent() -> None:
+    """Stop this process when its standard input ends: first as SIGTERM does, then, after the time for that, at once."""
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_SECONDS + 5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that neither collects endless headers nor waits endlessly for them; uvicorn's own does both."""
+
+    _in_head = False
+    _head = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin to count, and to wait, for the head of a request."""
+        super().on_message_begin()
+        self._in_head, self._head = True, 0
+        self._disarm()
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def on_headers_complete(self) -> None:
+        """Stop counting and waiting: the head is whole."""
+        self._in_head = False
+        self._disarm()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what arrives while the head is not whole; refuse a head that is too long."""
+        inside = self._in_head
+        super().data_received(data)
+        if inside and self._in_head and self.parser is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.send_400_response("The request head is too long.")
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, except that a signal that was obeyed does not kill the process a second time: the store is yet to be closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._obey) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _obey(self, _number: int, _frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host, port = settings.http.host, settings.http.port
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise Unavailable(f"the API cannot listen on {host} port {port} ({error.strerror}); set http.host and http.port") from error
+    with listener:
+        yield listener
+
+
+async def _work(store: Store) -> None:
+    stop = asyncio.Event()
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await worker.run(store, stop)
