@@ -146,7 +146,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secret_key: Annotated[
         str,
         Meta(
-            description="Root of encryption and link signatures, 32 characters or more. Empty: a key file in data_dir, made at the first start.",
+            description="Root of encryption and link signatures, 32 characters or more. Empty: a key file in data_dir, made when missing.",
             extra=_SECRET,
         ),
     ] = ""
