@@ -101,7 +101,8 @@ def claim_nonce(tx: Tx, client_id: int, timestamp: int, nonce: str) -> bool:
     if not storable(nonce):
         raise Invalid("oauth_nonce", "control characters are not allowed")
     statement = insert_into(tx, nonces).values(client_id=client_id, timestamp=timestamp, nonce=nonce)
-    return tx.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    # psycopg counts no rows of an INSERT, so the row itself is asked for
+    return tx.execute(statement.on_conflict_do_nothing().returning(nonces.c.nonce)).first() is not None
 
 
 def prune_nonces(tx: Tx, before_timestamp: int, limit: int) -> int:
