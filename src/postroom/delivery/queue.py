@@ -50,10 +50,13 @@ def release(tx: Tx, owner: str, ids: Sequence[int]) -> None:
         )
 
 
-def renew(tx: Tx, owner: str, ids: Sequence[int], until: int) -> None:
-    """Keep the leases that ``owner`` still holds on ``ids`` until then."""
+def renew(tx: Tx, owner: str, ids: Sequence[int], until: int) -> set[int]:
+    """Keep the leases on ``ids`` until then; return those that ``owner`` still holds."""
+    kept: set[int] = set()
     for chunk in _chunks(sorted(ids)):
-        tx.execute(update(recipients).where(_r.id.in_(chunk), _held_by(owner)).values(lease_until=until))
+        renewed = update(recipients).where(_r.id.in_(chunk), _held_by(owner)).values(lease_until=until).returning(_r.id)
+        kept.update(tx.scalars(renewed))
+    return kept
 
 
 def recover(tx: Tx, now: int) -> int:
