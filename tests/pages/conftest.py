@@ -1,0 +1,57 @@
+"""A store with files to be fetched, and the shortest way to ask for them."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import update
+
+from postroom import clock
+from postroom.application import application
+from postroom.directory import people
+from postroom.messages import attachments, drafts
+from postroom.messages.records import Attachment, DraftContent, NewAttachment
+from postroom.storage.store import Store
+from postroom.storage.tables import attachments as attachments_table
+
+
+class Shelf:
+    """Files of one author, and requests for them as a browser sends them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.app = application(store)
+        self.author = store.database.write_now(people.add, people.NewPerson(first_name="Anna", last_name="Nowak"), clock.now())
+
+    def put(self, content: bytes, filename: str = "plan.pdf", content_type: str = "application/pdf") -> Attachment:
+        async def upload() -> str:
+            async with self.store.blobs.writer() as writer:
+                await writer.write(content)
+                return await writer.commit()
+
+        new = NewAttachment(blob_key=asyncio.run(upload()), filename=filename, content_type=content_type, size=len(content))
+        write = self.store.database.write_now
+        message_id = write(drafts.create, self.author, DraftContent(), clock.now(), "usos")
+        number = write(attachments.add, self.author, message_id, new, clock.now())
+        return write(attachments.get, self.author, number)
+
+    def change(self, attachment: Attachment, **values: Any) -> None:
+        statement = update(attachments_table).where(attachments_table.c.id == attachment.id).values(**values)
+        self.store.database.write_now(lambda tx: tx.execute(statement) and None)
+
+    def path(self, attachment: Attachment) -> str:
+        return attachments.link_path(self.store.vault, attachment)
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> httpx2.Response:
+        async def ask() -> httpx2.Response:
+            transport = httpx2.ASGITransport(self.app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://post.example") as client:
+                return await client.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def shelf(sqlite_store: Store) -> Shelf:
+    return Shelf(sqlite_store)
