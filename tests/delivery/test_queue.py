@@ -1,0 +1,185 @@
+"""The queue: leases, lanes, group settlement, and how many statements that takes."""
+
+from typing import Any
+
+from sqlalchemy import select, update
+from tests.delivery.letters import add_message, rows, states, status, tries
+from tests.support import counted
+
+from postroom import clock
+from postroom.delivery import overview, queue
+from postroom.delivery.records import Outcome
+from postroom.messages.records import State
+from postroom.storage.store import Store
+from postroom.storage.tables import messages, recipients
+
+NOW = clock.now() + clock.HOUR
+LEASE = 60_000
+
+
+def outcome_of(due: Any, state: State, **more: Any) -> Outcome:
+    values = {"reply_code": 250, "reply_text": "250 ok", "relay": "here:25", **more}
+    return Outcome(recipient_id=due.id, message_id=due.message_id, state=state, **values)
+
+
+def claim(store: Store, owner: str = "one", limit: int = 100, **more: Any) -> list[Any]:
+    return store.database.write_now(queue.claim, owner, limit, NOW, LEASE, **more)
+
+
+def test_claim_takes_single_mails_first_and_what_is_due_only(store: Store) -> None:
+    """Design 1.4: bulk takes what single leaves."""
+    bulk = store.database.write_now(add_message, [f"b{n}@x.example" for n in range(5)], lane="bulk")
+    single = store.database.write_now(add_message, ["s@x.example"])
+    later = store.database.write_now(add_message, ["later@x.example"])
+    store.database.write_now(lambda tx: tx.execute(update(recipients).where(recipients.c.message_id == later).values(due_at=NOW + 1)))
+    first = claim(store, limit=3)
+    assert [due.message_id for due in first] == [single, bulk, bulk]
+    assert {(due.attempts, due.lane) for due in first} == {(1, "single"), (1, "bulk")}
+    assert len(claim(store, limit=10, bulk=1)) == 1
+    assert len(claim(store, limit=10)) == 2
+    assert claim(store) == []
+
+
+def test_claim_costs_two_statements_whatever_the_limit(store: Store) -> None:
+    store.database.write_now(add_message, [f"b{n}@x.example" for n in range(300)], lane="bulk")
+    with counted(store) as statements:
+        assert len(claim(store, limit=300)) == 300
+    assert len(statements) == 2
+
+
+def test_nobody_is_claimed_twice(store: Store) -> None:
+    store.database.write_now(add_message, [f"b{n}@x.example" for n in range(20)])
+    one, two = claim(store, "one", 12), claim(store, "two", 12)
+    assert len({due.id for due in one} | {due.id for due in two}) == 20
+    assert (len(one), len(two)) == (12, 8)
+
+
+def test_release_burns_no_attempt_and_only_the_owner_may(store: Store) -> None:
+    message = store.database.write_now(add_message, ["a@x.example"])
+    (due,) = claim(store)
+    store.database.write_now(queue.release, "somebody else", [due.id])
+    assert store.database.read_now(states, message) == {"a@x.example": "sending"}
+    store.database.write_now(queue.release, "one", [due.id])
+    row = store.database.read_now(rows, message)["a@x.example"]
+    assert (row.state, row.attempts, row.lease_owner, row.lease_until) == ("queued", 0, None, None)
+    assert [again.attempts for again in claim(store)] == [1]
+
+
+def test_leases_are_renewed_or_run_out(store: Store) -> None:
+    """Design 1.3: rows of a worker that died return to the queue, marked as perhaps delivered."""
+    message = store.database.write_now(add_message, ["a@x.example", "b@x.example"])
+    first, second = claim(store)
+    assert store.database.write_now(queue.renew, "one", [first.id], NOW + 10 * LEASE) == {first.id}
+    assert store.database.write_now(queue.renew, "two", [second.id], NOW + 10 * LEASE) == set()
+    assert store.database.write_now(queue.recover, NOW + LEASE) == 1
+    found = store.database.read_now(rows, message)
+    assert [(row.state, row.recoveries, bool(row.ambiguous)) for row in found.values()] == [("sending", 0, False), ("queued", 1, True)]
+
+
+def test_settle_writes_only_what_the_owner_still_holds(store: Store) -> None:
+    """Two workers never write over each other."""
+    message = store.database.write_now(add_message, ["a@x.example", "b@x.example"])
+    first, second = claim(store)
+    store.database.write_now(lambda tx: tx.execute(update(recipients).where(recipients.c.id == second.id).values(lease_owner="two")))
+    outcomes = [outcome_of(first, "delivered"), outcome_of(second, "failed", reply_code=550, reply_text="550 no")]
+    assert store.database.write_now(queue.settle, store.settings, "one", outcomes, NOW) == [second.id]
+    assert store.database.read_now(states, message) == {"a@x.example": "delivered", "b@x.example": "sending"}
+    assert store.database.read_now(tries) == []
+    assert store.database.read_now(status, message) == "pending"
+
+
+def test_settle_is_one_group_of_statements_for_all_connections(store: Store) -> None:
+    """One group commit serves all connections: the number of statements does not grow with the recipients."""
+    store.database.write_now(add_message, [f"b{n}@x.example" for n in range(200)])
+    claimed = claim(store, limit=200)
+
+    def cost(count: int) -> int:
+        some = [claimed.pop() for _ in range(count)]
+        with counted(store) as statements:
+            store.database.write_now(queue.settle, store.settings, "one", [outcome_of(due, "failed", reply_text="no") for due in some], NOW)
+        return len(statements)
+
+    assert cost(4) == cost(150)
+
+
+def test_last_outcome_settles_the_message(store: Store) -> None:
+    """Contract 1.3: the message is sent when all have it, in error when somebody has not."""
+    good = store.database.write_now(add_message, ["a@x.example", "b@x.example"])
+    bad = store.database.write_now(add_message, ["c@x.example"])
+    claimed = claim(store)
+    first = [outcome_of(due, "failed" if due.message_id == bad else "delivered") for due in claimed[1:]]
+    store.database.write_now(queue.settle, store.settings, "one", first, NOW)
+    assert [store.database.read_now(status, message) for message in (good, bad)] == ["pending", "error"]
+    store.database.write_now(queue.settle, store.settings, "one", [outcome_of(claimed[0], "delivered")], NOW)
+    assert store.database.read_now(status, good) == "sent"
+
+
+def test_ambiguity_stays(store: Store) -> None:
+    """Design 1.2: once unknown, always marked as perhaps delivered twice."""
+    message = store.database.write_now(add_message, ["a@x.example"])
+    (due,) = claim(store)
+    store.database.write_now(queue.settle, store.settings, "one", [outcome_of(due, "unknown", ambiguous=True, due_at=NOW)], NOW)
+    (again,) = claim(store)
+    assert again.ambiguous
+    store.database.write_now(queue.settle, store.settings, "one", [outcome_of(again, "delivered")], NOW)
+    row = store.database.read_now(rows, message)["a@x.example"]
+    assert (row.state, bool(row.ambiguous), row.attempts) == ("delivered", True, 2)
+
+
+def test_who_waits_beyond_all_time_is_given_up_once_nobody_can_try(store: Store) -> None:
+    """Design 1.2: everybody ends accounted for, even if the relay is away for good; whoever is held for a person stays."""
+    gone = store.database.write_now(add_message, ["a@x.example"], expires_at=NOW - queue.OVERDUE)
+    kept = store.database.write_now(add_message, ["b@x.example"], expires_at=NOW)
+    held = store.database.write_now(add_message, ["c@x.example"], expires_at=NOW - queue.OVERDUE)
+    store.database.write_now(
+        lambda tx: tx.execute(update(recipients).where(recipients.c.message_id == held).values(state="unknown", due_at=None))
+    )
+    assert store.database.write_now(queue.expire, store.settings, NOW, 10) == 1
+    assert store.database.read_now(status, gone) == "error"
+    assert store.database.read_now(rows, gone)["a@x.example"].reply_text == "no relay could be reached in time"
+    assert store.database.read_now(states, kept) == {"b@x.example": "queued"}
+    assert store.database.read_now(states, held) == {"c@x.example": "unknown"}
+
+
+def test_next_due_is_the_earliest_of_both_lanes(store: Store) -> None:
+    assert store.database.read_now(queue.next_due) is None
+    early = store.database.write_now(add_message, ["a@x.example"], lane="bulk")
+    store.database.write_now(add_message, ["b@x.example"])
+    store.database.write_now(lambda tx: tx.execute(update(recipients).where(recipients.c.message_id == early).values(due_at=5)))
+    assert store.database.read_now(queue.next_due) == 5
+    claim(store)
+    assert store.database.read_now(queue.next_due) is None
+
+
+def test_overview_says_what_waits_and_why(store: Store) -> None:
+    """Issue: ``postroom queue`` shows what waits, why, since when."""
+    message = store.database.write_now(add_message, ["a@x.example", "b@x.example", "c@x.example"], lane="bulk", subject="News")
+    done = store.database.write_now(add_message, ["d@x.example"])
+    claimed = claim(store)
+    outcomes = [outcome_of(due, "delivered") for due in claimed if due.message_id == done]
+    outcomes.append(outcome_of(claimed[-1], "deferred", due_at=NOW + 7, reply_code=451, reply_text="451 later"))
+    store.database.write_now(queue.settle, store.settings, "one", outcomes, NOW)
+    store.database.write_now(queue.release, "one", [claimed[-2].id])
+    with counted(store) as statements:
+        (line,) = store.database.read_now(overview.overview, 10)
+    assert len(statements) == 3
+    assert (line.message_id, line.subject, line.lane, line.last_reply) == (message, "News", "bulk", "451 later")
+    assert line.states == {"sending": 1, "deferred": 1, "queued": 1}
+    assert line.since == store.database.read_now(
+        lambda tx: tx.execute(select(messages.c.sent_at).where(messages.c.id == message)).scalar_one()
+    )
+
+
+def test_roll_tells_each_outcome_with_its_tries_page_by_page(store: Store) -> None:
+    """Issue: ``postroom message N`` shows the roll of one message with each outcome."""
+    message = store.database.write_now(add_message, [f"{n}@x.example" for n in range(5)])
+    claimed = claim(store)
+    outcomes = [outcome_of(due, "deferred", due_at=NOW, reply_code=450, reply_text=f"450 {due.email}") for due in claimed]
+    store.database.write_now(queue.settle, store.settings, "one", outcomes, NOW)
+    with counted(store) as statements:
+        page = store.database.read_now(overview.roll, message, 0, 3)
+    assert len(statements) == 2
+    rest = store.database.read_now(overview.roll, message, page[-1].id, 3)
+    assert [line.email for line in page + rest] == [f"{n}@x.example" for n in range(5)]
+    assert [[tried.reply_text for tried in line.tries] for line in page] == [[f"450 {n}@x.example"] for n in range(3)]
+    assert store.database.read_now(overview.roll, message, 10**9, 3) == []
