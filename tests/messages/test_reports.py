@@ -1,0 +1,246 @@
+"""Settling and summary reports: design section 1.2, contract section 1.3, 1.5 (summary report) and 4.5 (status)."""
+
+import re
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select, update
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
+
+from postroom.clock import MINUTE
+from postroom.messages import drafts, queueing, reports, submission
+from postroom.messages.records import Language
+from postroom.messages.report_texts import TEXTS, Summary, Unreached, one_line, render
+from postroom.storage.tables import messages, recipients, users
+
+LATER = NOW + 90 * MINUTE
+
+
+def settle(office: Office, *message_ids: int, now: int = LATER) -> list[int]:
+    return office.run(reports.settle, office.settings, message_ids, now)
+
+
+def reports_of(office: Office, message_id: int) -> list[Any]:
+    return office.rows(messages, messages.c.kind == "summary", messages.c.in_reply_to == message_id)
+
+
+def failed(office: Office, replies: dict[str, str], **ready: Any) -> int:
+    """A message that nobody got, with what the relay said to each address."""
+    message_id = office.sent(emails=list(replies), send_summary=True, **ready)
+    for email, reply in replies.items():
+        office.outcome(message_id, "failed", email=email, reply=reply)
+    settle(office, message_id)
+    return message_id
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "deferred", "unknown"])
+def test_a_message_with_an_open_recipient_is_not_settled(office: Office, state: str) -> None:
+    message_id = office.sent(emails=["a@x.example", "b@x.example"])
+    office.outcome(message_id, "delivered", email="a@x.example")
+    office.outcome(message_id, state, email="b@x.example")
+    assert settle(office, message_id) == []
+    assert office.get(message_id).status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("delivered", "sent"), ("failed", "error"), ("expired", "error"), ("cancelled", "error"), ("suppressed", "error")]
+)
+def test_the_status_tells_whether_somebody_with_an_address_was_missed(office: Office, state: str, status: str) -> None:
+    """error: problems for some of the recipients. People without an address are no problem, nor is the copy to oneself (ours)."""
+    message_id = office.sent(emails=["a@x.example", "b@x.example"], user_ids=[office.person("None")], send_to_myself=True)
+    office.outcome(message_id, "delivered")
+    office.outcome(message_id, state, email="b@x.example")
+    office.outcome(message_id, "failed", role="self")
+    assert settle(office, message_id, message_id) == [message_id]
+    message = office.get(message_id)
+    assert (message.status, message.settled_at, message.sent_at, message.modified_at) == (status, LATER, NOW, NOW)
+
+
+def test_only_pending_messages_are_settled_and_each_once(office: Office) -> None:
+    draft, done, waiting = office.draft(), office.sent(emails=["a@x.example"], send_summary=True), office.sent(emails=["a@x.example"])
+    office.outcome(done, "delivered")
+    asked = [draft, done, waiting, 999_999]
+    assert settle(office, *asked) == [done]
+    assert settle(office, *asked) == []
+    assert settle(office) == []
+    assert len(reports_of(office, done)) == 1
+    assert office.get(draft).status == "draft"
+
+
+def test_two_workers_that_end_the_last_two_recipients_settle_the_message(office: Office) -> None:
+    """Neither transaction sees what the other one did before its commit; the lock on the message brings them in order."""
+    message_id = office.sent(emails=["a@x.example", "b@x.example"], send_summary=True)
+    both = threading.Barrier(2 if office.store.database.dialect == "postgresql" else 1)
+    settled: list[int] = []
+
+    def worker(email: str) -> None:
+        def unit(tx: Any) -> list[int]:
+            tx.execute(update(recipients).where(recipients.c.email == email).values(state="delivered"))
+            both.wait(20)
+            return reports.settle(tx, office.settings, [message_id], LATER)
+
+        settled.extend(office.run(unit))
+
+    threads = [threading.Thread(target=worker, args=(email,)) for email in ("a@x.example", "b@x.example")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert settled == [message_id]
+    assert office.get(message_id).status == "sent"
+    assert len(reports_of(office, message_id)) == 1
+
+
+def test_a_report_is_queued_for_the_author_alone(office: Office) -> None:
+    message_id = failed(office, {"a@x.example": "550 no such user"})
+    (report,) = reports_of(office, message_id)
+    assert (report.author_id, report.dialect, report.language, report.status) == (None, "usos", "en", "pending")
+    assert (report.content_format, report.send_summary, report.sent_at, report.created_at) == ("plain", False, LATER, LATER)
+    (line,) = office.rows(recipients, recipients.c.message_id == report.id)
+    assert (line.user_id, line.email, line.role, line.state, line.lane) == (office.author, "anna@uni.example", "to", "queued", "single")
+    assert (line.due_at, line.expires_at is not None) == (LATER, True)
+    office.run(lambda tx: tx.execute(update(recipients).where(recipients.c.id == line.id).values(state="delivered")) and None)
+    assert settle(office, report.id) == [report.id]
+    assert len(office.rows(messages, messages.c.kind == "summary")) == 1, "no report of a report"
+
+
+def test_without_send_summary_there_is_no_report(office: Office) -> None:
+    message_id = office.sent(emails=["a@x.example"])
+    office.outcome(message_id, "failed")
+    settle(office, message_id)
+    assert reports_of(office, message_id) == []
+
+
+def test_a_report_to_an_author_without_an_address_is_kept_and_settled(office: Office) -> None:
+    office.run(lambda tx: tx.execute(update(users).where(users.c.id == office.author).values(email=None, alt_email=None)) and None)
+    message_id = failed(office, {"a@x.example": "550"})
+    (report,) = reports_of(office, message_id)
+    (line,) = office.rows(recipients, recipients.c.message_id == report.id)
+    assert (report.status, line.state, line.email, line.reply_text) == ("sent", "suppressed", None, queueing.NO_ADDRESS)
+
+
+def test_a_deleted_message_is_still_reported_on(office: Office) -> None:
+    message_id = office.sent(emails=["a@x.example"], send_summary=True)
+    office.run(drafts.delete, office.author, [message_id], NOW)
+    office.outcome(message_id, "failed")
+    assert settle(office, message_id) == [message_id]
+    assert len(reports_of(office, message_id)) == 1
+
+
+def test_every_retry_ends_in_a_new_report(office: Office) -> None:
+    message_id = failed(office, {"a@x.example": "550 no"})
+    office.run(submission.retry, office.settings, office.author, message_id, "pl", LATER)
+    office.outcome(message_id, "delivered")
+    settle(office, message_id)
+    first, second = reports_of(office, message_id)
+    assert (first.language, second.language) == ("en", "pl")
+    assert "Liczba adresatów: 1\n- doręczono: 1\n" in second.content
+    assert "550" not in second.content
+
+
+def test_a_report_says_what_when_how_many_and_who_was_missed(office: Office) -> None:
+    emails = [f"{name}@x.example" for name in ("good", "late", "bad", "stopped")]
+    nobody, somebody = office.person("Ewa"), office.person("Jan", email="jan@x.example")
+    message_id = office.sent(emails=emails, user_ids=[nobody, somebody], send_summary=True, send_to_myself=True, subject="Zażółć")
+    office.outcome(message_id, "delivered")
+    office.outcome(message_id, "failed", email="jan@x.example", reply="550 5.1.1\r\nno such\tuser")
+    office.outcome(message_id, "expired", email="late@x.example", reply="451 later")
+    office.outcome(message_id, "suppressed", email="bad@x.example", reply="blocked")
+    office.outcome(message_id, "cancelled", email="stopped@x.example")
+    office.run(lambda tx: tx.execute(update(recipients).where(recipients.c.email == "good@x.example").values(ambiguous=True)) and None)
+    settle(office, message_id)
+    (report,) = reports_of(office, message_id)
+    assert report.subject == "Delivery report: Zażółć"
+    assert report.content == "\n".join(  # noqa: FLY002 - lines are easier to read
+        [
+            "Message: Zażółć",
+            "Sent: 2023-11-14 22:13 UTC",
+            "Finished: 2023-11-14 23:43 UTC",
+            "",
+            "Number of recipients: 6",
+            "- delivered: 1",
+            "  of these, perhaps delivered twice: 1",
+            "- failed: 1",
+            "- suppressed: 2",
+            "- time for delivery ran out: 1",
+            "- cancelled: 1",
+            "",
+            "Copy to yourself: delivered",
+            "",
+            "These did not get the message:",
+            "- Ewa Nowak: suppressed (no address)",
+            "- Jan Nowak <jan@x.example>: failed (550 5.1.1 no such user)",
+            "- bad@x.example: suppressed (blocked)",
+            "- late@x.example: time for delivery ran out (451 later)",
+            "- stopped@x.example: cancelled",
+        ]
+    )
+
+
+def test_a_long_report_is_split_and_numbered(office: Office) -> None:
+    message_id = failed(office, {f"p{number:03}@x.example": "550 " + "no " * 100 for number in range(150)}, subject="s" * 200)
+    parts = reports_of(office, message_id)
+    assert len(parts) > 1
+    for number, part in enumerate(parts, 1):
+        assert part.subject.endswith(f"… ({number}/{len(parts)})")
+        assert len(part.subject) == 200
+        assert len(part.content) <= 15_000
+    named = re.findall(r"^- (p\d{3})@", "\n".join(part.content for part in parts), re.MULTILINE)
+    assert named == [f"p{number:03}" for number in range(150)]
+    assert len(office.rows(recipients, recipients.c.message_id.in_([part.id for part in parts]))) == len(parts)
+
+
+def test_a_disaster_makes_a_bounded_report(office: Office) -> None:
+    """However many were missed, the report names some and counts the rest; nothing grows with the mailing but the numbers."""
+    message_id = office.ready(emails=["a@x.example"], send_summary=True)
+    office.submit(message_id)
+    row = {"message_id": message_id, "state": "failed", "reply_text": "550 " + "x" * 500}
+    rows = [{**row, "email": f"p{number}@x.example"} for number in range(3_000)]
+    office.run(lambda tx: tx.execute(insert(recipients), rows) and None)
+    office.outcome(message_id, "delivered", email="a@x.example")
+    settle(office, message_id)
+    parts = reports_of(office, message_id)
+    assert len(parts) <= 12
+    assert "- failed: 3000" in parts[0].content
+    assert parts[-1].content.endswith("Number of further people and addresses that this report does not name: 2500")
+
+
+def test_settling_takes_the_same_statements_whatever_the_number(office: Office) -> None:
+    lengths = []
+    for count, people in ((1, 1), (15, 40)):
+        numbers = [office.sent(emails=[f"p{number}@x.example" for number in range(people)], send_summary=True) for _ in range(count)]
+        for message_id in numbers:
+            office.outcome(message_id, "failed", reply="550")
+        with counted(office.store) as statements:
+            assert settle(office, *numbers) == numbers
+        lengths.append(len(statements))
+    assert lengths[0] == lengths[1] <= 12
+    assert office.run(lambda tx: tx.execute(select(func.count()).where(messages.c.kind == "summary")).scalar_one()) == 16
+
+
+def test_a_message_that_goes_on_costs_two_statements(office: Office) -> None:
+    """What a worker pays for each group of outcomes of a mailing that is not at its end."""
+    message_id = office.sent(emails=["a@x.example"])
+    with counted(office.store) as statements:
+        settle(office, message_id)
+    assert len(statements) == 2
+
+
+@pytest.mark.parametrize("language", ["pl", "en"])
+def test_counts_in_a_report_add_up_in_both_languages(language: Language) -> None:
+    states: Any = {"delivered": 90, "failed": 5, "suppressed": 3, "expired": 1, "cancelled": 1}
+    unreached = [Unreached(name="", email=f"p{number}@x.example", state="failed", reply=None) for number in range(4)]
+    summary = Summary(subject="S", sent_at=NOW, finished_at=LATER, states=states, twice=0, copy=None, unreached=unreached)
+    (part,) = render(summary, language)
+    texts = TEXTS[language]
+    assert texts.recipients.format(100) in part.content
+    assert [int(count) for count in re.findall(r"^- [^<@\n]+: (\d+)$", part.content, re.MULTILINE)] == [90, 5, 3, 1, 1]
+    assert part.content.endswith(texts.left_out.format(6))
+
+
+def test_foreign_text_cannot_forge_lines_of_a_report() -> None:
+    assert one_line("550 no\r\n- everybody: delivered\x00\u2028x\x1b", 200) == "550 no - everybody: delivered x"
+    assert one_line("{0.__class__} {}", 200) == "{0.__class__} {}"
+    assert one_line("x" * 300, 200) == "x" * 199 + "…"
