@@ -1,0 +1,210 @@
+"""Real processes: the API under load and under attack, ``serve`` and its children, and how all of them end."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.processes import Running, free_port, listening, running, until
+
+from postroom.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def api(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("api")
+    (folder / "postroom.sqlite3").write_bytes(sqlite_template.read_bytes())
+    with running("api", folder=folder) as started:
+        until(started.healthy)
+        yield started
+
+
+def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """Send bytes as they are, and return whatever comes back until the server closes or falls silent."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause)
+        answer = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+
+# -- the API ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_endless_head_is_refused(api: Running) -> None:
+    """Memory for headers is bounded, whatever a client sends."""
+    answer = raw(api.port, b"GET / HTTP/1.1\r\nHost: x\r\nX: ", *[b"a" * 65_536] * 64)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    assert api.healthy()
+
+
+def test_endlessly_many_headers_are_refused(api: Running) -> None:
+    answer = raw(api.port, b"GET / HTTP/1.1\r\nHost: x\r\n", *[b"X: y\r\n" * 10_000] * 64)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_long_but_bearable_heads_are_served(api: Running) -> None:
+    assert raw(api.port, b"GET / HTTP/1.0\r\nX: " + b"a" * 20_000 + b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"nonsense",
+        b"GET",
+        b"GET / HTTP/9.9",
+        b"GET /\xff HTTP/1.1",
+        b"GET \x00 HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET http://[::1 HTTP/1.1",
+    ],
+)
+def test_no_request_line_is_an_error_of_ours(api: Running, request_line: bytes) -> None:
+    """The server never answers 500 to anything a client can send."""
+    answer = raw(api.port, request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer == b"" or 200 <= int(answer[9:12]) < 500
+    assert api.healthy()
+
+
+def test_the_server_does_not_say_what_it_is_made_of(api: Running) -> None:
+    assert b"server:" not in raw(api.port, b"GET / HTTP/1.0\r\n\r\n").lower()
+
+
+def test_a_client_that_never_finishes_its_head_is_cut_off(sqlite_settings: Settings) -> None:
+    """Slow heads must not hold connections for ever."""
+    code = "from postroom import serving; serving.HEAD_SECONDS = 0.5; from postroom.cli import main; main(['api'])"
+    port = free_port()
+    environment = {**os.environ, "POSTROOM_DATA_DIR": str(sqlite_settings.data_dir), "POSTROOM_HTTP__PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: listening(port))
+        for pieces in ([b""], [b"GET / HTTP/1.1\r\n"]):
+            started = time.monotonic()
+            assert raw(port, *pieces) == b""
+            assert time.monotonic() - started < 8
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def test_sigterm_ends_the_api_cleanly(sqlite_settings: Settings) -> None:
+    with running("api", folder=sqlite_settings.data_dir) as started:
+        until(started.healthy)
+        started.process.terminate()
+        assert started.process.wait(30) == 0
+    assert not (sqlite_settings.data_dir / "postroom.sqlite3-wal").exists(), "the store was closed"
+
+
+def test_a_taken_port_is_one_sentence(sqlite_settings: Settings, api: Running) -> None:
+    with running("api", folder=sqlite_settings.data_dir, HTTP__PORT=str(api.port)) as started:
+        assert started.process.wait(60) == 1
+    said = started.log.read_text()
+    assert "cannot listen" in said
+    assert "http.port" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_without_the_schema_nothing_starts(tmp_path: Path, command: str) -> None:
+    with running(command, folder=tmp_path) as started:
+        assert started.process.wait(60) == 1
+    assert "postroom migrate" in started.log.read_text()
+    assert "Traceback" not in started.log.read_text()
+
+
+# -- serve -----------------------------------------------------------------------------------------------------------
+
+
+def children(started: Running) -> dict[str, psutil.Process]:
+    """The processes that ``serve`` runs, by their command."""
+    found = {}
+    for child in psutil.Process(started.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = child.cmdline()
+            if "--supervised" in command:
+                found[command[command.index("--supervised") - 1]] = child
+    return found
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def test_serve_makes_the_store_restarts_what_dies_and_ends_everything(tmp_path: Path) -> None:
+    """Promise 3: kill -9 of any process at any moment; and SIGTERM ends all of them within a bounded time."""
+    with running("serve", folder=tmp_path) as started:
+        until(started.healthy)
+        before = children(started)
+        assert sorted(before) == ["api", "worker"]
+        for process in before.values():
+            process.kill()
+        until(lambda: len(children(started)) == 2 and not {p.pid for p in children(started).values()} & {p.pid for p in before.values()})
+        until(started.healthy)
+        after = list(children(started).values())
+        started.process.terminate()
+        assert started.process.wait(45) == 0
+        assert gone(after)
+
+
+def test_children_do_not_outlive_serve(tmp_path: Path) -> None:
+    """kill -9 of ``serve`` itself: no orphan keeps the port or the queue."""
+    with running("serve", folder=tmp_path) as started:
+        until(started.healthy)
+        orphans = list(children(started).values())
+        started.process.kill()
+        started.process.wait(30)
+        until(lambda: gone(orphans), 45)
+
+
+def test_serve_ends_when_a_process_refuses_to_start(tmp_path: Path, api: Running) -> None:
+    """A taken port: whoever starts the service sees it fail, with the reason, and no process is left."""
+    with running("serve", folder=tmp_path, HTTP__PORT=str(api.port)) as started:
+        assert started.process.wait(90) == 1
+    assert "cannot listen" in started.log.read_text()
+
+
+def supervised(program: str, seconds: float) -> tuple[int, list[float]]:
+    """Supervise a short Python program; return the exit status and the pauses before each new start."""
+    code = f"""
+import asyncio, json, os, signal, sys, threading
+import structlog
+from postroom import supervision
+supervision.FIRST_PAUSE, supervision.LONGEST_PAUSE, supervision.GRACE = 0.05, 0.2, 1.0
+structlog.configure(processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory(sys.stdout))
+threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGTERM)).start()
+status = asyncio.run(supervision.supervise([supervision.Program("p", [sys.executable, "-S", "-c", {program!r}])]))
+print(json.dumps({{"exit": status}}), flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return lines[-1]["exit"], [line["pause"] for line in lines if "pause" in line]
+
+
+def test_pauses_grow_up_to_a_limit() -> None:
+    status, pauses = supervised("import sys; sys.exit(3)", 3.0)
+    assert status == 0
+    assert pauses[:5] == [0.0, 0.05, 0.1, 0.2, 0.2]
+
+
+def test_a_first_refusal_ends_everything() -> None:
+    assert supervised("import sys; sys.exit(1)", 30.0) == (1, [])
+
+
+def test_what_does_not_stop_is_killed() -> None:
+    started = time.monotonic()
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    assert supervised(stubborn, 1.0)[0] == 0
+    assert time.monotonic() - started < 20
