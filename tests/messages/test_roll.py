@@ -201,6 +201,27 @@ def test_simultaneous_refreshes_changes_and_sendings_leave_one_whole_roll(office
     assert sorted(line.email or "" for line in office.roll(message_id)) == sorted(f"p{number}@x.example" for number in range(50))
 
 
+def test_a_draft_that_is_deleted_while_its_roll_is_made_goes_afterwards(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleting waits for the refresh instead of running into a deadlock with it (PostgreSQL; SQLite has one writer)."""
+    message_id = office.ready(emails=["a@x.example"])
+    deleting = threading.Thread(target=office.run, args=(drafts.delete, office.author, [message_id], NOW))
+    take_over, calls = roll._take_over, []
+
+    def delete_meanwhile(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            deleting.start()
+            deleting.join(0.3)
+        take_over(*arguments)
+
+    monkeypatch.setattr(roll, "_take_over", delete_meanwhile)
+    office.run(roll.refresh, office.author, message_id, "primary_only", NOW)
+    deleting.join(20)
+    assert len(calls) == 1, "the refresh was not given up for a deadlock"
+    with pytest.raises(NotFound):
+        office.get(message_id)
+
+
 def test_pages_follow_the_order_of_the_roll(office: Office) -> None:
     message_id = office.ready(emails=[f"p{number}@x.example" for number in range(5)], send_to_myself=True)
     office.submit(message_id)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroom.directory.values import storable
 from postroom.errors import Invalid, TooLarge
-from postroom.messages.texts import check_line, check_text, storable
+from postroom.messages.texts import check_line, check_text
 
 
 @pytest.mark.parametrize("bad", ["\r\nBcc: x@y.example", "\n", "\0", "\t", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"])
@@ -13,7 +14,6 @@ def test_nothing_that_could_break_a_header_line_passes(bad: str) -> None:
     with pytest.raises(Invalid) as caught:
         check_line("subject", f"Hello{bad}", 200)
     assert caught.value.parameter == "subject"
-    assert "position 5" in caught.value.reason
 
 
 @pytest.mark.parametrize("bad", ["\0", "\x1b", "\x7f", "\x9f", "\udfff"])

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, null, select, update
 from sqlalchemy import delete as delete_from
 
+from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import Invalid, NotFound, WrongState
 from postroom.messages import drafts
 from postroom.messages.records import MAX_ATTACHMENTS, MAX_DESCRIPTION, MAX_FILENAME, Attachment, NewAttachment
@@ -94,7 +95,7 @@ def get(tx: Tx, author_id: int, attachment_id: int) -> Attachment:
 def by_ids(tx: Tx, author_id: int, ids: Iterable[int]) -> dict[int, Attachment]:
     """Return those of the attachments that belong to the author's messages, by number."""
     found: dict[int, Attachment] = {}
-    for chunk in drafts.chunks(dict.fromkeys(drafts.known(ids))):
+    for chunk in chunks(known(ids)):
         for row in tx.execute(_of(author_id, *_COLUMNS).where(attachments.c.id.in_(chunk))):
             found[row.id] = _attachment(row)
     return found
@@ -103,7 +104,7 @@ def by_ids(tx: Tx, author_id: int, ids: Iterable[int]) -> dict[int, Attachment]:
 def of_messages(tx: Tx, message_ids: Iterable[int]) -> dict[int, list[Attachment]]:
     """Return the attachments of each message, in the order they were added; every number asked for is a key."""
     found: dict[int, list[Attachment]] = {number: [] for number in message_ids}
-    for chunk in drafts.chunks(drafts.known(found)):
+    for chunk in chunks(known(found)):
         for row in tx.execute(select(*_COLUMNS).where(attachments.c.message_id.in_(chunk)).order_by(attachments.c.id)):
             found[row.message_id].append(_attachment(row))
     return found
@@ -127,7 +128,7 @@ def delete(tx: Tx, author_id: int, ids: Sequence[int], now: int) -> tuple[list[i
     Returns the numbers deleted, in the order asked for, and the keys of their blobs, to be deleted after the commit.
     """
     gone: dict[int, str] = {}
-    for chunk in drafts.chunks(sorted(set(drafts.known(ids)))):
+    for chunk in chunks(sorted(known(ids))):
         owners = select(attachments.c.message_id).where(attachments.c.id.in_(chunk))
         statement = select(messages.c.id).where(messages.c.id.in_(owners), *_own(author_id), messages.c.status == "draft")
         locked = list(tx.execute(statement.order_by(messages.c.id).with_for_update(key_share=True)).scalars())
@@ -170,7 +171,7 @@ def by_link(tx: Tx, vault: Vault, attachment_id: int, signature: str, now: int) 
     against, so they are not found.
     """
     statement = select(*_COLUMNS).where(attachments.c.id == attachment_id)
-    row = tx.execute(statement).one_or_none() if drafts.known([attachment_id]) else None
+    row = tx.execute(statement).one_or_none() if 0 < attachment_id <= LARGEST_ID else None
     attachment = None if row is None else _attachment(row)
     if attachment is None or not (signature.isascii() and vault.verify(_PURPOSE, _signed(attachment), signature)):
         raise NotFound("attachment", attachment_id)

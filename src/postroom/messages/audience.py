@@ -12,10 +12,10 @@ from sqlalchemy import update as update_rows
 
 from postroom.directory import emails, groups, people
 from postroom.directory.records import Group
+from postroom.directory.values import known, storable
 from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.messages import drafts
 from postroom.messages.records import Audience, AudienceChange
-from postroom.messages.texts import storable
 from postroom.storage.database import Tx
 from postroom.storage.tables import audience, messages
 from postroom.storage.tables import groups as group_rows
@@ -25,6 +25,9 @@ MAX_ENTRIES: Final = 10_000
 
 _NAMED: Final = 5
 """Bad addresses that an error names at most."""
+
+_SHOWN: Final = 100
+"""Characters of each that it shows."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -88,7 +91,7 @@ def _checked_emails(given: Iterable[str]) -> list[str]:
         else:
             good.setdefault(normal.lower(), normal)
     if bad:
-        raise Invalid("emails", "not an address: " + ", ".join(repr(address) for address in bad[:_NAMED]))
+        raise Invalid("emails", "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]))
     return list(good.values())
 
 
@@ -98,13 +101,13 @@ def _primary(tx: Tx, codes: Sequence[str], *, strict: bool) -> list[int]:
 
 
 def _custom(tx: Tx, author_id: int, ids: Sequence[int], *, strict: bool) -> list[int]:
-    found = groups.by_ids(tx, drafts.known(ids))
+    found = groups.by_ids(tx, known(ids))
     usable = {number for number, group in found.items() if group.kind != "primary" and groups.usable_by(group, author_id)}
     return _existing("custom_group", ids, usable.__contains__, strict=strict)
 
 
 def _people(tx: Tx, ids: Sequence[int], *, strict: bool) -> list[int]:
-    return _existing("user", ids, people.existing_ids(tx, drafts.known(ids)).__contains__, strict=strict)
+    return _existing("user", ids, people.existing_ids(tx, known(ids)).__contains__, strict=strict)
 
 
 def _existing(kind: str, keys: Iterable[Key], exists: Callable[[Key], bool], *, strict: bool) -> list[Key]:

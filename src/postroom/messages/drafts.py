@@ -5,8 +5,7 @@ message locks its row first (``locked``), so that changes of one message come on
 units run at the same time; whoever locks several does so in the order of their numbers.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -15,6 +14,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 
 from postroom.directory import addresses
+from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import Forbidden, Invalid, NotFound, WrongState
 from postroom.messages.records import (
     MAX_CONTENT,
@@ -29,10 +29,6 @@ from postroom.messages.texts import check_line, check_text
 from postroom.storage.database import Tx
 from postroom.storage.tables import attachments, audience, messages
 
-CHUNK: Final = 500
-"""Keys in one IN list at most."""
-
-_LARGEST_ID: Final = 2**31 - 1
 _COLUMNS: Final = tuple(messages.c[name] for name in Message.__struct_fields__)
 _COPIED: Final = (
     "author_id",
@@ -94,7 +90,7 @@ def copy(tx: Tx, author_id: int, message_id: int, now: int) -> int:
     The copy has no attachments and no roll: it must be refreshed. It keeps an institutional address that was revoked
     meanwhile; sending will refuse it. Raises ``NotFound("message", id)``.
     """
-    get(tx, author_id, message_id)
+    locked(tx, author_id, message_id)
     source: Select[Any] = select(*(messages.c[name] for name in _COPIED), literal(now), literal(now)).where(messages.c.id == message_id)
     statement = insert(messages).from_select([*_COPIED, "created_at", "modified_at"], source).returning(messages.c.id)
     copy_id = int(tx.execute(statement).scalar_one())
@@ -114,9 +110,9 @@ def delete(tx: Tx, author_id: int, message_ids: Sequence[int], now: int) -> Dele
     delivery goes on, recipients keep theirs, and links stay valid as long as promised.
     """
     states: dict[int, str] = {}
-    for chunk in chunks(sorted(set(known(message_ids)))):
+    for chunk in chunks(sorted(known(message_ids))):
         own = _of(author_id, messages.c.id, messages.c.status).where(messages.c.id.in_(chunk))
-        states.update({row.id: row.status for row in tx.execute(own.order_by(messages.c.id).with_for_update(key_share=True))})
+        states.update({row.id: row.status for row in tx.execute(own.order_by(messages.c.id).with_for_update())})
     blob_keys: list[str] = []
     for chunk in chunks(number for number, status in states.items() if status == "draft"):
         blob_keys += tx.execute(select(attachments.c.blob_key).where(attachments.c.message_id.in_(chunk))).scalars()
@@ -134,7 +130,7 @@ def get(tx: Tx, author_id: int, message_id: int) -> Message:
 def by_ids(tx: Tx, author_id: int, ids: Iterable[int]) -> dict[int, Message]:
     """Return those of the messages that are the author's, by number."""
     found: dict[int, Message] = {}
-    for chunk in chunks(dict.fromkeys(known(ids))):
+    for chunk in chunks(known(ids)):
         for row in tx.execute(_of(author_id, *_COLUMNS).where(messages.c.id.in_(chunk))):
             found[row.id] = _message(row)
     return found
@@ -149,7 +145,7 @@ def of_author(tx: Tx, author_id: int, statuses: Iterable[MessageStatus] | None, 
     if statuses is not None:
         statement = statement.where(messages.c.status.in_(sorted(set(statuses))))
     if after_id is not None:
-        statement = statement.where(messages.c.id > min(max(after_id, 0), _LARGEST_ID))
+        statement = statement.where(messages.c.id > min(max(after_id, 0), LARGEST_ID))
     return [_message(row) for row in tx.execute(statement)]
 
 
@@ -179,27 +175,9 @@ def check_address(tx: Tx, author_id: int, address_id: int) -> None:
 
     Raises ``NotFound("inst_address", id)``, or ``Forbidden("inst_address_unassigned")`` for one that never was, or is no more, assigned.
     """
-    if not _is_known(address_id):
-        raise NotFound("inst_address", address_id)
     addresses.get(tx, address_id)
     if not addresses.is_assigned(tx, address_id, author_id):
         raise Forbidden("inst_address_unassigned")
-
-
-def known(ids: Iterable[int]) -> list[int]:
-    """Drop numbers that no row can have; PostgreSQL would refuse the whole query for them."""
-    return [number for number in ids if _is_known(number)]
-
-
-def chunks(ids: Iterable[int], size: int = CHUNK) -> Iterator[list[int]]:
-    """Cut ``ids`` into lists short enough for one IN list."""
-    rest = iter(ids)
-    while chunk := list(islice(rest, size)):
-        yield chunk
-
-
-def _is_known(number: int) -> bool:
-    return 0 < number <= _LARGEST_ID
 
 
 def _of(author_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -207,7 +185,7 @@ def _of(author_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
 
 
 def _one(tx: Tx, statement: Select[Any], message_id: int) -> Message:
-    row = tx.execute(statement.where(messages.c.id == message_id)).one_or_none() if _is_known(message_id) else None
+    row = tx.execute(statement.where(messages.c.id == message_id)).one_or_none() if 0 < message_id <= LARGEST_ID else None
     if row is None:
         raise NotFound("message", message_id)
     return _message(row)

@@ -11,7 +11,8 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Row, and_, case, exists, func, insert, not_, null, or_, select, update
 
-from postroom.messages import drafts, queueing
+from postroom.directory.values import chunks
+from postroom.messages import queueing
 from postroom.messages.records import Language, State
 from postroom.messages.report_texts import Summary, Unreached, render
 from postroom.settings import Settings
@@ -37,11 +38,11 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
     message is locked first: of two transactions that each end one of the last two recipients, the second sees what the first did.
     """
     settled: list[int] = []
-    for chunk in drafts.chunks(sorted(set(message_ids))):
+    for chunk in chunks(sorted(set(message_ids))):
         pending = select(messages.c.id).where(messages.c.id.in_(chunk), messages.c.status == "pending")
         locked = list(tx.execute(pending.order_by(messages.c.id).with_for_update(key_share=True)).scalars())
         settled += _settle_locked(tx, locked, now) if locked else []
-    for some in drafts.chunks(_wanting_report(tx, settled), _AT_ONCE):
+    for some in chunks(_wanting_report(tx, settled), _AT_ONCE):
         _report(tx, settings, some, now)
     return settled
 
@@ -60,7 +61,7 @@ def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
 def _wanting_report(tx: Tx, settled: Sequence[int]) -> list[int]:
     """Return those of the settled messages whose author is to get a report."""
     wanting: list[int] = []
-    for chunk in drafts.chunks(settled):
+    for chunk in chunks(settled):
         wanted = and_(messages.c.id.in_(chunk), messages.c.send_summary, messages.c.kind == "message", messages.c.author_id != null())
         wanting += tx.execute(select(messages.c.id).where(wanted).order_by(messages.c.id)).scalars()
     return wanting

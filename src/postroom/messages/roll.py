@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import CTE, ColumnElement, Insert, and_, delete, func, insert, literal, null, select, union, union_all, update
 
 from postroom.directory import groups
+from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import WrongState
 from postroom.messages import drafts
 from postroom.messages.records import EmailSource, Message, Recipient, RollCounts, State
@@ -50,7 +51,7 @@ def refresh(tx: Tx, author_id: int, message_id: int, email_source: EmailSource, 
 def counts(tx: Tx, message_ids: Iterable[int]) -> dict[int, RollCounts]:
     """Return the sizes of the rolls of all these messages, without copies to oneself; one query for 500 messages."""
     found = dict.fromkeys(message_ids, RollCounts(recipients=0, emails=0))
-    for chunk in drafts.chunks(drafts.known(found)):
+    for chunk in chunks(known(found)):
         rows = tx.execute(
             select(recipients.c.message_id, func.count(), func.count(recipients.c.email))
             .where(recipients.c.message_id.in_(chunk), recipients.c.role != "self")
@@ -80,7 +81,7 @@ def state_counts(tx: Tx, message_id: int, *, include_self: bool = False) -> dict
 
 def _exclude_others(tx: Tx, message_id: int) -> None:
     """Wait for another refresh of this message to end. SQLite has one writer anyway."""
-    if tx.dialect.name == "postgresql" and drafts.known([message_id]):
+    if tx.dialect.name == "postgresql" and 0 < message_id <= LARGEST_ID:
         tx.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, message_id)))
 
 

@@ -8,9 +8,9 @@ UTF-8, pass nowhere.
 import re
 from typing import Final
 
+from postroom.directory.values import storable
 from postroom.errors import Invalid, TooLarge
 
-_NOT_IN_LINES: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NOT_IN_TEXTS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -19,7 +19,9 @@ def check_line(parameter: str, value: str, limit: int) -> None:
 
     Raises ``TooLarge``, or ``Invalid`` for control characters, line separators and lone surrogates.
     """
-    _check(parameter, value, limit, _NOT_IN_LINES)
+    _check_length(parameter, value, limit)
+    if not storable(value):
+        raise Invalid(parameter, "control characters and line breaks are not allowed")
 
 
 def check_text(parameter: str, value: str, limit: int) -> None:
@@ -27,16 +29,11 @@ def check_text(parameter: str, value: str, limit: int) -> None:
 
     Raises ``TooLarge``, or ``Invalid`` for lone surrogates and control characters other than tab, CR and LF.
     """
-    _check(parameter, value, limit, _NOT_IN_TEXTS)
+    _check_length(parameter, value, limit)
+    if found := _NOT_IN_TEXTS.search(value):
+        raise Invalid(parameter, f"character U+{ord(found[0]):04X} at position {found.start()} is not allowed")
 
 
-def storable(value: str) -> bool:
-    """Tell whether ``value`` can be a key of something stored; what cannot be stored need not be looked for."""
-    return _NOT_IN_LINES.search(value) is None
-
-
-def _check(parameter: str, value: str, limit: int, refused: re.Pattern[str]) -> None:
+def _check_length(parameter: str, value: str, limit: int) -> None:
     if len(value) > limit:
         raise TooLarge(parameter, limit)
-    if found := refused.search(value):
-        raise Invalid(parameter, f"character U+{ord(found[0]):04X} at position {found.start()} is not allowed")
