@@ -1,0 +1,167 @@
+"""Brings what was staged and checked into the store; touches only what differs."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import Select, Table, and_, delete, exists, func, insert, literal, null, or_, select, update
+
+from postroom.directory.importing import staging
+from postroom.directory.importing.formats import ADDRESSES, GROUPS, MEMBERSHIPS, PEOPLE
+from postroom.directory.importing.records import FileCounts
+from postroom.storage.database import Tx
+from postroom.storage.tables import address_assignments, group_members, groups, institutional_addresses, users
+
+_MEMBER_COLUMNS: Final = ("user_id", "subgroup_id", "email")
+
+
+def merge_people(tx: Tx, header: Iterable[str], now: int) -> FileCounts:
+    """Add and change people; a column that the file has not got stays as it is in the store."""
+    staged = staging.people
+    given = [name for name in header if name != "uid"]
+    differs = or_(*(users.c[name].is_distinct_from(staged.c[name]) for name in given))
+    change = update(users).where(users.c.uid == staged.c.uid, differs).values({name: staged.c[name] for name in given})
+    updated = tx.execute(change.values(modified_at=now)).rowcount
+    names = [column.name for column in staged.c if column.name != "line"]
+    new = (
+        select(*(staged.c[name] for name in names), literal(now), literal(now))
+        .select_from(staged.outerjoin(users, users.c.uid == staged.c.uid))
+        .where(users.c.id.is_(None))
+        .order_by(staged.c.line)
+    )
+    created = _insert(tx, users, [*names, "created_at", "modified_at"], new)
+    return _counts(PEOPLE, _size(tx, select(staged.c.line)), created, updated)
+
+
+def merge_groups(tx: Tx, now: int) -> FileCounts:
+    """Add and change groups: first all of them without parents, which may be new themselves, then whatever differs."""
+    staged = staging.groups
+    same = and_(groups.c.kind == staged.c.kind, groups.c.code == staged.c.code)
+    parents = groups.alias()
+    owner_uid = select(users.c.uid).where(users.c.id == groups.c.owner_id).correlate(groups).scalar_subquery()
+    parent_code = select(parents.c.code).where(parents.c.id == groups.c.parent_id).correlate(groups).scalar_subquery()
+    owner_id = select(users.c.id).where(users.c.uid == staged.c.owner_uid).correlate(staged).scalar_subquery()
+    parent_id = select(parents.c.id).where(parents.c.kind == "primary", parents.c.code == staged.c.parent_code).correlate(staged)
+    differs = or_(
+        groups.c.name != staged.c.name,
+        owner_uid.is_distinct_from(staged.c.owner_uid),
+        parent_code.is_distinct_from(staged.c.parent_code),
+    )
+    updated = _size(tx, select(staged.c.line).join(groups, same).where(differs))
+    new = (
+        select(staged.c.kind, staged.c.code, staged.c.name, owner_id, literal(now), literal(now))
+        .select_from(staged.outerjoin(groups, same))
+        .where(groups.c.id.is_(None))
+        .order_by(staged.c.line)
+    )
+    columns = ["kind", "code", "name", "owner_id", "created_at", "modified_at"]
+    created = _insert(tx, groups, columns, new)
+    values = {"name": staged.c.name, "owner_id": owner_id, "parent_id": parent_id.scalar_subquery(), "modified_at": now}
+    tx.execute(update(groups).where(same, differs).values(values))
+    return _counts(GROUPS, _size(tx, select(staged.c.line)), created, updated)
+
+
+def merge_memberships(tx: Tx) -> FileCounts:
+    """Make the groups that the file names hold exactly the members that it lists; other groups stay as they are."""
+    _resolve_memberships(tx)
+    removed = created = 0
+    for name in _MEMBER_COLUMNS:
+        listed, kept = staging.members.c, group_members.c
+        same = and_(listed.group_id == kept.group_id, listed[name] == kept[name])
+        unlisted = and_(kept[name].is_not(None), kept.group_id.in_(select(staging.mentioned.c.group_id)), ~exists().where(same))
+        removed += tx.execute(delete(group_members).where(unlisted)).rowcount
+        new = select(listed.group_id, listed[name]).where(listed[name].is_not(None), ~exists().where(same))
+        created += _insert(tx, group_members, ["group_id", name], new)
+    return _counts(MEMBERSHIPS, _size(tx, select(staging.members.c.group_id)), created, 0, removed)
+
+
+def merge_addresses(tx: Tx, now: int) -> FileCounts:
+    """Add and change addresses; assign them to exactly the people whom the file lists."""
+    staged, kept = staging.addresses.c, institutional_addresses.c
+    same = func.lower(kept.email) == func.lower(staged.email)
+    differs = or_(kept.name != staged.name, kept.email != staged.email, kept.id.in_(_reassigned()))
+    updated = _size(tx, select(staged.line).join(institutional_addresses, same).where(differs))
+    tx.execute(update(institutional_addresses).where(same, differs).values(name=staged.name, email=staged.email))
+    new = (
+        select(staged.email, staged.name, literal(now))
+        .select_from(staging.addresses.outerjoin(institutional_addresses, same))
+        .where(kept.id.is_(None))
+        .order_by(staged.line)
+    )
+    created = _insert(tx, institutional_addresses, ["email", "name", "created_at"], new)
+    removed = _merge_assignments(tx, now)
+    return _counts(ADDRESSES, _size(tx, select(staged.line)), created, updated, removed)
+
+
+def _resolve_memberships(tx: Tx) -> None:
+    """Turn the codes and uids of the staged memberships into numbers."""
+    staged, members = staging.memberships, staging.members
+    subgroups = groups.alias()
+    in_group = staged.join(groups, and_(groups.c.kind == staged.c.group_kind, groups.c.code == staged.c.group_code))
+    of_person = in_group.join(users, users.c.uid == staged.c.uid)
+    of_group = in_group.join(subgroups, and_(subgroups.c.kind == staged.c.subgroup_kind, subgroups.c.code == staged.c.subgroup_code))
+    mentioned = select(groups.c.id).select_from(in_group).distinct()
+    _insert(tx, staging.mentioned, ["group_id"], mentioned)
+    for name, member, joined in (
+        ("user_id", users.c.id, of_person),
+        ("subgroup_id", subgroups.c.id, of_group),
+        ("email", staged.c.email, in_group),
+    ):
+        resolved = select(groups.c.id, member).select_from(joined).where(member.is_not(None))
+        _insert(tx, members, ["group_id", name], resolved)
+
+
+def _merge_assignments(tx: Tx, now: int) -> int:
+    """Revoke, give again and give; return how many assignments were revoked."""
+    kept = address_assignments
+    listed = _listed().subquery("listed")
+    is_listed = exists().where(listed.c.address_id == kept.c.address_id, listed.c.user_id == kept.c.user_id)
+    in_force = kept.c.revoked_at.is_(None)
+    lost = and_(in_force, kept.c.address_id.in_(_named()), ~is_listed)
+    removed = tx.execute(update(kept).where(lost).values(revoked_at=now)).rowcount
+    tx.execute(update(kept).where(~in_force, is_listed).values(assigned_at=now, revoked_at=null()))
+    new = (
+        select(listed.c.address_id, listed.c.user_id, literal(now))
+        .select_from(listed.outerjoin(kept, and_(kept.c.address_id == listed.c.address_id, kept.c.user_id == listed.c.user_id)))
+        .where(kept.c.user_id.is_(None))
+    )
+    _insert(tx, kept, ["address_id", "user_id", "assigned_at"], new)
+    return removed
+
+
+def _reassigned() -> Select[Any]:
+    """Select the addresses that gain or lose somebody."""
+    kept = address_assignments
+    listed = _listed().subquery("listed")
+    same = and_(kept.c.address_id == listed.c.address_id, kept.c.user_id == listed.c.user_id, kept.c.revoked_at.is_(None))
+    gaining = select(listed.c.address_id).where(~exists(select(kept.c.user_id).where(same)))
+    losing = select(kept.c.address_id).where(
+        kept.c.revoked_at.is_(None), kept.c.address_id.in_(_named()), ~exists(select(listed.c.user_id).where(same))
+    )
+    return select(gaining.union(losing).subquery().c.address_id)
+
+
+def _named() -> Select[Any]:
+    """Select the addresses that the file names."""
+    kept = institutional_addresses.c
+    return select(kept.id).where(func.lower(kept.email).in_(select(func.lower(staging.addresses.c.email))))
+
+
+def _listed() -> Select[Any]:
+    """Select the assignments that the file lists, by number."""
+    staged, kept = staging.assignments.c, institutional_addresses.c
+    joined = staging.assignments.join(institutional_addresses, func.lower(kept.email) == func.lower(staged.email))
+    joined = joined.join(users, users.c.uid == staged.uid)
+    return select(kept.id.label("address_id"), users.c.id.label("user_id")).select_from(joined)
+
+
+def _insert(tx: Tx, table: Table, columns: list[str], rows: Select[Any]) -> int:
+    statement = insert(table).from_select(columns, rows)
+    return tx.execute(statement, execution_options={"preserve_rowcount": True}).rowcount  # else not kept for an insert on PostgreSQL
+
+
+def _size(tx: Tx, rows: Select[Any]) -> int:
+    return int(tx.execute(select(func.count()).select_from(rows.subquery())).scalar_one())
+
+
+def _counts(file: str, listed: int, created: int, updated: int, removed: int = 0) -> FileCounts:
+    return FileCounts(file=file, created=created, updated=updated, unchanged=listed - created - updated, removed=removed)
