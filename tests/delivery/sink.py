@@ -60,7 +60,8 @@ class Sink:
             self.open_now -= 1
             writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
-                await writer.wait_closed()
+                async with asyncio.timeout(1):  # a handshake that the other side broke off never ends by itself
+                    await writer.wait_closed()
 
 
 class _Session:
