@@ -65,7 +65,7 @@ def test_the_root_says_what_this_is(sqlite_store: Store) -> None:
     assert "<h1>Postroom</h1>" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/nope", "/links", "/links/1", "/service", "/healthz/", "/..%2f..%2fetc/passwd")
+@pytest.mark.parametrize("path", ["/nope", "/links", "/links/1", "/service", "/healthz/", "/..%2f..%2fetc/passwd"])
 def test_other_paths_are_404(sqlite_store: Store, path: str) -> None:
     assert ask(application(sqlite_store), path).status_code == 404
 

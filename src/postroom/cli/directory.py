@@ -1,12 +1,18 @@
 """The commands that say who there is: import, user, client, token."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from postroom import clock
 from postroom.cli.output import CommandFailure, console, opened_store, print_json, row, table
+
+if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
+    from postroom.directory.importing import ImportFailed, Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -32,7 +38,52 @@ def _nothing() -> None:
 def import_folder(
     folder: Annotated[Path, typer.Argument(help="Folder with the CSV files.", metavar="DIR", exists=True, file_okay=False)],
 ) -> None:
-    """Read people, groups, memberships and addresses from CSV files: all of them, or nothing when one line is wrong."""
+    """Read people, groups, memberships and addresses from CSV files: all of them, or nothing when one line is wrong.
+
+    Running it again changes only what differs. docs/importing.md describes the files.
+    """
+    from postroom.directory import importing  # noqa: PLC0415 - loaded by the commands that need it
+
+    with opened_store() as store:
+        try:
+            with _progress() as show:
+                result = importing.import_folder(store.database, folder, show)
+        except importing.ImportFailed as failure:
+            _print_problems(failure)
+            raise CommandFailure("Nothing was imported; mend these lines, then run the command again.") from None
+    counted = table("Imported", "file", "new", "changed", "removed", "as before")
+    for file in result.files:
+        row(counted, file.file, file.created, file.updated, file.removed, file.unchanged)
+    console().print(counted)
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """Show a bar for each file on standard error; nothing where nobody looks."""
+    from rich import progress  # noqa: PLC0415 - as above
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
+
+    columns = (TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    errors = Console(stderr=True)
+    with progress.Progress(*columns, console=errors, disable=not errors.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bars.add_task(file)
+            bars.update(tasks[file], completed=done, total=total or None)
+
+        yield show
+
+
+def _print_problems(failure: "ImportFailed") -> None:
+    shown = table("What is wrong", "file", "line", "reason")
+    for problem in failure.problems:
+        row(shown, problem.file, problem.line or "", problem.reason)
+    errors = Console(stderr=True, highlight=False)
+    errors.print(shown)
+    if failure.omitted:
+        errors.print(f"and {failure.omitted} more")
 
 
 def add_user(
