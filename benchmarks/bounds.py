@@ -37,7 +37,7 @@ def trivial_server() -> Iterator[int]:
     port = free_port()
     running = subprocess.Popen([sys.executable, "-c", _TRIVIAL, str(port)])
     try:
-        wait_for_http(f"http://{HOST}:{port}/")
+        wait_for_http(f"http://{HOST}:{port}/", running)
         yield port
     finally:
         stop(running)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import func, select
-from tests.postgres import throwaway_database, throwaway_server
 
 from benchmarks import sink
 from benchmarks.measure import Measurement, Run, Setting, repeated
@@ -22,6 +21,7 @@ from postroom.messages.records import AudienceChange, DraftContent
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.tables import group_members, messages
+from tests.postgres import throwaway_database, throwaway_server
 
 PEOPLE: Final = 10_000
 MAIL_BYTES: Final = 2_000

@@ -65,7 +65,7 @@ def process(here: Place, command: str) -> Iterator[int]:
         )
     try:
         if command == "api":
-            wait_for_http(f"{here.store.settings.public_url}/healthz")
+            wait_for_http(f"{here.store.settings.public_url}/healthz", running)
         yield running.pid
     finally:
         stop(running)

@@ -12,16 +12,16 @@ HOST: Final = "127.0.0.1"
 _SECONDS: Final = 30.0
 
 
-def wait_for_http(url: str) -> None:
-    """Return when ``url`` answers 200. Raises ``TimeoutError``."""
+def wait_for_http(url: str, running: "subprocess.Popen[bytes]") -> None:
+    """Return when ``url`` of a process answers 200. Raises ``TimeoutError``, at once when the process has ended."""
     end = time.monotonic() + _SECONDS
     with httpx2.Client(trust_env=False) as client:
-        while time.monotonic() < end:
+        while time.monotonic() < end and running.poll() is None:
             with contextlib.suppress(httpx2.TransportError):
                 if client.get(url).status_code == httpx2.codes.OK:
                     return
             time.sleep(0.05)
-    raise TimeoutError(url)
+    raise TimeoutError(f"{url} does not answer; exit code of its process: {running.returncode}")
 
 
 def wait_for_port(port: int) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from sqlalchemy import delete, func, insert, literal, select
-from tests.postgres import throwaway_database, throwaway_server
 
 from benchmarks.measure import Measurement, Run, Setting, repeated
 from benchmarks.place import Place, add_nested_groups, add_people, place
@@ -20,6 +19,7 @@ from postroom.messages import audience, drafts, roll
 from postroom.messages.records import AudienceChange, DraftContent
 from postroom.storage.database import Tx
 from postroom.storage.tables import recipients, users
+from tests.postgres import throwaway_database, throwaway_server
 
 PEOPLE: Final = 100_000
 GROUPS: Final = 1_000
