@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.postgres import NoPostgresqlError, throwaway_database, throwaway_server
 
 from postroom.settings import DatabaseSettings, Settings
 from postroom.storage.database import Tx, open_database
 from postroom.storage.migrations import migrate
 from postroom.storage.store import Store, open_store
 from postroom.storage.tables import metadata
+from tests.postgres import NoPostgresqlError, throwaway_database, throwaway_server
 
 SECRET_KEY = "a key for tests only, of no worth at all"
 

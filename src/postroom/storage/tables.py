@@ -1,10 +1,10 @@
 """The whole schema on one page.
 
 Keys are integers below 2^31, since one dialect prints them as digit strings and the others as numbers; only rows that are
-never shown to a client by number (recipients, attempts, audience entries) may outgrow that. Times are milliseconds since
-the epoch in UTC (``postroom.clock``), in columns named ``…_at``. The number of a deleted user, group, message or
-attachment is never given out again (``sqlite_autoincrement``; PostgreSQL's sequences do so by themselves). Addresses are kept as they were given and compared
-without regard to case through indexes on ``lower(email)``.
+never shown to a client by number (recipients, attempts, audience entries) may outgrow that. The number of a deleted user,
+group, message or attachment is never given out again (``sqlite_autoincrement``; PostgreSQL's sequences do so by
+themselves). Times are milliseconds since the epoch in UTC (``postroom.clock``), in columns named ``…_at``. Addresses are
+kept as they were given and compared without regard to case through indexes on ``lower(email)``.
 """
 
 from typing import Final
