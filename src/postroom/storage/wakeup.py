@@ -22,8 +22,8 @@ from postroom.storage.database import Tx
 
 CHANNEL: Final = "postroom_queue"
 
-_POLL: Final = 0.025
-"""Seconds between two looks at SQLite: half of the 50 ms in which an idle worker is to start."""
+_POLL: Final = 0.035
+"""Seconds between two looks at SQLite: an idle worker is to start within 50 ms, and idling is to cost next to nothing."""
 
 _RECONNECT: Final = 1.0
 """Seconds before the next try to reach a PostgreSQL server that is away."""

@@ -213,7 +213,8 @@ def upgrade() -> None:
         sa.Column("subgroup_id", sa.Integer(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(user_id IS NOT NULL AND subgroup_id IS NULL AND email IS NULL) OR (user_id IS NULL AND subgroup_id IS NOT NULL AND email IS NULL)"
+            "(user_id IS NOT NULL AND subgroup_id IS NULL AND email IS NULL)"
+            " OR (user_id IS NULL AND subgroup_id IS NOT NULL AND email IS NULL)"
             " OR (user_id IS NULL AND subgroup_id IS NULL AND email IS NOT NULL)",
             name=op.f("ck_group_members_one_kind"),
         ),
