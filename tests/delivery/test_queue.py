@@ -3,8 +3,6 @@
 from typing import Any
 
 from sqlalchemy import select, update
-from tests.delivery.letters import add_message, rows, states, status, tries
-from tests.support import counted
 
 from postroom import clock
 from postroom.delivery import overview, queue
@@ -12,6 +10,8 @@ from postroom.delivery.records import Outcome
 from postroom.messages.records import State
 from postroom.storage.store import Store
 from postroom.storage.tables import messages, recipients
+from tests.delivery.letters import add_message, rows, states, status, tries
+from tests.support import counted
 
 NOW = clock.now() + clock.HOUR
 LEASE = 60_000

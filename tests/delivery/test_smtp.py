@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.delivery.certificates import server_context
-from tests.delivery.sink import Sink, running
 
 from postroom.delivery.smtp import SmtpConnection, SmtpError, checked_address, connect, stuffed
 from postroom.errors import Invalid
 from postroom.settings import RelaySettings, Settings
+from tests.delivery.certificates import server_context
+from tests.delivery.sink import Sink, running
 
 MAIL = b"Subject: x\r\n\r\nHello.\r\n"
 SENDER = "no-reply@postroom.example"

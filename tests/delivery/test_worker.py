@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from tests.delivery.letters import add_message, add_person, rows, settled, states, status, tries, until, with_relay, working
-from tests.delivery.sink import Sink, running
 
 from postroom import clock
 from postroom.delivery import queue
@@ -16,6 +14,8 @@ from postroom.storage import wakeup
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import recipients
+from tests.delivery.letters import add_message, add_person, rows, settled, states, status, tries, until, with_relay, working
+from tests.delivery.sink import Sink, running
 
 
 def test_each_recipient_ends_with_its_own_outcome(store: Store) -> None:
