@@ -211,7 +211,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
     try:
         settings = msgspec.convert(values, Settings, strict=True, dec_hook=_decoded)
     except msgspec.ValidationError as error:
-        raise SettingsError(str(error)) from error
+        raise SettingsError(_named(str(error))) from error
     _check(settings)
     return settings
 
@@ -319,6 +319,12 @@ def _decoded(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str):
         return Path(value)
     raise msgspec.ValidationError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
+
+
+def _named(reason: str) -> str:
+    """Say first where it is: ``Expected `int` - at `$.http.port` `` becomes ``http.port: expected `int` ``."""
+    what, _, where = reason.partition(" - at `$.")
+    return f"{where.rstrip('`')}: {what[:1].lower()}{what[1:]}" if where else reason
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:

@@ -1,0 +1,141 @@
+"""Settings (settings.py): one name in the file, one in the environment, each checked, each described, secrets never shown."""
+
+import contextlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom.settings import Settings, SettingsError, describe, load, template
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "configuration.md"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No postroom.toml of the place where the tests happen to run."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_without_anything() -> None:
+    assert load({}) == Settings()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text('log_level = "debug"\n[http]\nport = 1000\nhost = "::1"\n')
+    settings = load({"POSTROOM_HTTP__PORT": "2000"}, file)
+    assert (settings.http.port, settings.http.host, settings.log_level) == (2000, "::1", "debug")
+
+
+def test_the_file_is_the_named_one_or_postroom_toml(tmp_path: Path) -> None:
+    (tmp_path / "postroom.toml").write_text("[http]\nport = 1000\n")
+    (tmp_path / "named.toml").write_text("[http]\nport = 2000\n")
+    assert load({}).http.port == 1000
+    assert load({"POSTROOM_CONFIG": "named.toml"}).http.port == 2000
+    assert load({"POSTROOM_CONFIG": ""}).http.port == 1000
+
+
+@pytest.mark.parametrize(
+    ("environment", "read"),
+    [
+        ({"POSTROOM_USOS__ADMINISTRATIVE_MAIL": "true"}, lambda s: s.usos.administrative_mail is True),
+        ({"POSTROOM_USOS__ADMINISTRATIVE_MAIL": "0"}, lambda s: s.usos.administrative_mail is False),
+        ({"POSTROOM_MAIL__OWN_DOMAINS": "a.example, b.example,"}, lambda s: s.mail.own_domains == ["a.example", "b.example"]),
+        ({"POSTROOM_RELAY__TIMEOUT": "2.5"}, lambda s: s.relay.timeout == 2.5),
+        ({"POSTROOM_RELAY__TIMEOUT": "3"}, lambda s: s.relay.timeout == 3.0),
+        ({"POSTROOM_DATA_DIR": "/srv/mail"}, lambda s: s.data_dir == Path("/srv/mail")),
+        ({"POSTROOM_RELAY__PASSWORD": "12345"}, lambda s: s.relay.password == "12345"),
+        ({"POSTROOM_DATABASE__URL": "postgresql://u:p@h:5432/d"}, lambda s: s.database.url == "postgresql://u:p@h:5432/d"),
+        ({"OTHER": "x", "postroom_http__port": "1"}, lambda s: s == Settings()),
+    ],
+)
+def test_values_from_the_environment(environment: dict[str, str], read: object) -> None:
+    assert callable(read)
+    assert read(load(environment))
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"POSTROOM_HTTP__PORT": "0"}, "http.port: "),
+        ({"POSTROOM_HTTP__PORT": "many"}, "POSTROOM_HTTP__PORT"),
+        ({"POSTROOM_HTTP__PROT": "1"}, "POSTROOM_HTTP__PROT"),
+        ({"POSTROOM_SECRET_KEY": "short"}, "secret_key"),
+        ({"POSTROOM_HTTP__PUBLIC_URL": "ftp://x"}, "http.public_url"),
+        ({"POSTROOM_HTTP__PUBLIC_URL": "post.example"}, "http.public_url"),
+        ({"POSTROOM_MAIL__DOMAIN": "a b"}, "mail.domain"),
+        ({"POSTROOM_MAIL__NO_REPLY": "a@b\r\nBcc: x@y"}, "mail.no_reply"),
+        ({"POSTROOM_ATTACHMENTS__MAX_BYTES": "1000"}, "attachments.max_bytes: "),
+        ({"POSTROOM_RELAY__SECURITY": "perhaps"}, "POSTROOM_RELAY__SECURITY"),
+        ({"POSTROOM_DATABASE__URL": "mysql://h/d"}, "database.url"),
+        ({"POSTROOM_DATABASE__URL": "postgresql://h:port/d"}, "database.url"),
+        ({"POSTROOM_DATABASE__URL": "nonsense"}, "database.url"),
+        ({"POSTROOM_CONFIG": "no/such.toml"}, "such.toml"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(environment: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        load(environment)
+
+
+@pytest.mark.parametrize(
+    "text", ["[http]\nport = '80'", "[http]\nprot = 80", "colour = 'red'", "[http", "http = 1", "\x00", "log_level = 'loud'"]
+)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "postroom.toml").write_text(text)
+    with pytest.raises(SettingsError):
+        load({})
+
+
+@given(st.dictionaries(st.sampled_from([setting.environment for setting in describe(Settings())]), st.text(max_size=20), max_size=4))
+def test_no_value_is_worse_than_an_error(environment: dict[str, str]) -> None:
+    with contextlib.suppress(SettingsError):
+        assert isinstance(load(environment), Settings)
+
+
+def test_an_error_does_not_show_a_secret() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"POSTROOM_SECRET_KEY": "hunter2", "POSTROOM_DATABASE__URL": "mysql://u:hunter3@h/d"})
+    assert "hunter" not in str(caught.value)
+
+
+def test_nothing_shows_secrets() -> None:
+    settings = load(
+        {
+            "POSTROOM_SECRET_KEY": "hunter2" * 8,
+            "POSTROOM_RELAY__PASSWORD": "hunter2",
+            "POSTROOM_DATABASE__URL": "postgresql://u:hunter2@h/d",
+        }
+    )
+    shown = describe(settings)
+    assert {setting.name for setting in shown if setting.secret} == {"secret_key", "relay.password", "database.url"}
+    assert all(setting.value == "(set)" for setting in shown if setting.secret)
+    assert "hunter2" not in repr(shown)
+    assert "hunter2" not in repr(settings)
+
+
+def test_the_template_is_a_file_of_defaults() -> None:
+    """'postroom settings --toml': with every # removed it says what the program does without it."""
+    text = template()
+    uncommented = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
+    assert tomllib.loads(text) == {name: {} for name in tomllib.loads(text)}
+    Path("postroom.toml").write_text(uncommented, encoding="utf-8")
+    assert load({}) == Settings()
+    assert all(setting.description in text for setting in describe(Settings()))
+
+
+@pytest.mark.parametrize("setting", describe(Settings()), ids=lambda setting: setting.name)
+def test_the_document_names_every_setting(setting: object) -> None:
+    """docs/configuration.md: name, environment and default of each setting."""
+    (line,) = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{setting.name}` |")]  # type: ignore[attr-defined]
+    assert f"`{setting.environment}`" in line  # type: ignore[attr-defined]
+    assert setting.secret or f"| `{setting.default}` |" in line or (not setting.default and "| empty |" in line)  # type: ignore[attr-defined]
+
+
+def test_the_document_names_no_other_setting() -> None:
+    named = re.findall(r"^\| `([a-z_.]+)` \| `POSTROOM", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert named == [setting.name for setting in describe(Settings())]
