@@ -78,9 +78,7 @@ def merge_addresses(tx: Tx, now: int) -> FileCounts:
     """Add and change addresses; assign them to exactly the people whom the file lists."""
     staged, kept = staging.addresses.c, institutional_addresses.c
     same = func.lower(kept.email) == func.lower(staged.email)
-    differs = or_(kept.name != staged.name, kept.email != staged.email, kept.id.in_(_reassigned()))
-    updated = _size(tx, select(staged.line).join(institutional_addresses, same).where(differs))
-    tx.execute(update(institutional_addresses).where(same, differs).values(name=staged.name, email=staged.email))
+    _insert(tx, staging.named, ["address_id"], select(kept.id).select_from(staging.addresses.join(institutional_addresses, same)))
     new = (
         select(staged.email, staged.name, literal(now))
         .select_from(staging.addresses.outerjoin(institutional_addresses, same))
@@ -88,6 +86,11 @@ def merge_addresses(tx: Tx, now: int) -> FileCounts:
         .order_by(staged.line)
     )
     created = _insert(tx, institutional_addresses, ["email", "name", "created_at"], new)
+    _resolve_assignments(tx)
+    differs = or_(kept.name != staged.name, kept.email != staged.email)
+    before = select(kept.id).join(staging.named, staging.named.c.address_id == kept.id)
+    updated = _size(tx, before.join(staging.addresses, same).where(or_(differs, kept.id.in_(_reassigned()))))
+    tx.execute(update(institutional_addresses).where(same, differs).values(name=staged.name, email=staged.email))
     removed = _merge_assignments(tx, now)
     return _counts(ADDRESSES, _size(tx, select(staged.line)), created, updated, removed)
 
@@ -110,48 +113,39 @@ def _resolve_memberships(tx: Tx) -> None:
         _insert(tx, members, ["group_id", name], resolved)
 
 
-def _merge_assignments(tx: Tx, now: int) -> int:
-    """Revoke, give again and give; return how many assignments were revoked."""
-    kept = address_assignments
-    listed = _listed().subquery("listed")
-    is_listed = exists().where(listed.c.address_id == kept.c.address_id, listed.c.user_id == kept.c.user_id)
-    in_force = kept.c.revoked_at.is_(None)
-    lost = and_(in_force, kept.c.address_id.in_(_named()), ~is_listed)
-    removed = tx.execute(update(kept).where(lost).values(revoked_at=now)).rowcount
-    tx.execute(update(kept).where(~in_force, is_listed).values(assigned_at=now, revoked_at=null()))
-    new = (
-        select(listed.c.address_id, listed.c.user_id, literal(now))
-        .select_from(listed.outerjoin(kept, and_(kept.c.address_id == listed.c.address_id, kept.c.user_id == listed.c.user_id)))
-        .where(kept.c.user_id.is_(None))
-    )
-    _insert(tx, kept, ["address_id", "user_id", "assigned_at"], new)
-    return removed
+def _resolve_assignments(tx: Tx) -> None:
+    """Turn the addresses and uids of the staged assignments into numbers."""
+    staged = staging.assignments
+    joined = staged.join(institutional_addresses, func.lower(institutional_addresses.c.email) == func.lower(staged.c.email))
+    joined = joined.join(users, users.c.uid == staged.c.uid)
+    resolved = select(institutional_addresses.c.id, users.c.id).select_from(joined)
+    _insert(tx, staging.assigned, ["address_id", "user_id"], resolved)
 
 
 def _reassigned() -> Select[Any]:
-    """Select the addresses that gain or lose somebody."""
-    kept = address_assignments
-    listed = _listed().subquery("listed")
-    same = and_(kept.c.address_id == listed.c.address_id, kept.c.user_id == listed.c.user_id, kept.c.revoked_at.is_(None))
-    gaining = select(listed.c.address_id).where(~exists(select(kept.c.user_id).where(same)))
-    losing = select(kept.c.address_id).where(
-        kept.c.revoked_at.is_(None), kept.c.address_id.in_(_named()), ~exists(select(listed.c.user_id).where(same))
-    )
+    """Select the addresses that gain or lose somebody, out of those that the file names."""
+    listed, kept = staging.assigned.c, address_assignments.c
+    same = and_(kept.address_id == listed.address_id, kept.user_id == listed.user_id)
+    gaining = select(listed.address_id).where(~exists().where(same, kept.revoked_at.is_(None)))
+    losing = select(kept.address_id).where(kept.revoked_at.is_(None), kept.address_id.in_(_named()), ~exists().where(same))
     return select(gaining.union(losing).subquery().c.address_id)
 
 
+def _merge_assignments(tx: Tx, now: int) -> int:
+    """Revoke, give again and give; return how many assignments were revoked."""
+    listed, kept = staging.assigned.c, address_assignments.c
+    same = and_(kept.address_id == listed.address_id, kept.user_id == listed.user_id)
+    lost = and_(kept.revoked_at.is_(None), kept.address_id.in_(_named()), ~exists().where(same))
+    removed = tx.execute(update(address_assignments).where(lost).values(revoked_at=now)).rowcount
+    again = and_(kept.revoked_at.is_not(None), exists().where(same))
+    tx.execute(update(address_assignments).where(again).values(assigned_at=now, revoked_at=null()))
+    new = select(listed.address_id, listed.user_id, literal(now)).where(~exists().where(same))
+    _insert(tx, address_assignments, ["address_id", "user_id", "assigned_at"], new)
+    return removed
+
+
 def _named() -> Select[Any]:
-    """Select the addresses that the file names."""
-    kept = institutional_addresses.c
-    return select(kept.id).where(func.lower(kept.email).in_(select(func.lower(staging.addresses.c.email))))
-
-
-def _listed() -> Select[Any]:
-    """Select the assignments that the file lists, by number."""
-    staged, kept = staging.assignments.c, institutional_addresses.c
-    joined = staging.assignments.join(institutional_addresses, func.lower(kept.email) == func.lower(staged.email))
-    joined = joined.join(users, users.c.uid == staged.uid)
-    return select(kept.id.label("address_id"), users.c.id.label("user_id")).select_from(joined)
+    return select(staging.named.c.address_id)
 
 
 def _insert(tx: Tx, table: Table, columns: list[str], rows: Select[Any]) -> int:

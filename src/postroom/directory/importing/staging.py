@@ -87,6 +87,16 @@ members: Final = _table(
 )
 """Members of ``memberships``, by number."""
 
+named: Final = _table("import_named", Column("address_id", Integer, primary_key=True, autoincrement=False))
+"""Addresses of ``addresses`` that were in the store before, by number."""
+
+assigned: Final = _table(
+    "import_assigned",
+    Column("address_id", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Integer, primary_key=True, autoincrement=False),
+)
+"""Assignments of ``assignments``, by number."""
+
 
 @contextmanager
 def stage(tx: Tx) -> Iterator[None]:
