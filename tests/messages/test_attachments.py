@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
-from tests.messages.conftest import NOW, Office
-from tests.support import counted
 
 from postroom.clock import DAY
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
@@ -16,6 +14,8 @@ from postroom.messages import attachments, drafts
 from postroom.messages.attachments import clean_filename
 from postroom.messages.records import Attachment, NewAttachment
 from postroom.storage.tables import attachments as rows
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
 
 
 def attach(

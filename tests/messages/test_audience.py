@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.messages.conftest import NOW, Office
-from tests.support import counted
 
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import audience
 from postroom.messages.records import Audience, AudienceChange
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
 
 
 def test_each_list_replaces_itself_and_leaves_the_others(office: Office) -> None:

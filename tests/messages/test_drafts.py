@@ -4,8 +4,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.messages.conftest import NOW, Office
-from tests.support import counted
 
 from postroom.errors import Forbidden, Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import attachments, audience, drafts
@@ -13,6 +11,8 @@ from postroom.messages.records import DraftChange, DraftContent, NewAttachment
 from postroom.storage.tables import attachments as attachment_rows
 from postroom.storage.tables import audience as audience_rows
 from postroom.storage.tables import messages, recipients
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
 
 NOWHERE = [0, -1, 999_999, 2**31, 2**63, 10**30]
 """Numbers that no message has; the larger ones do not even fit a column."""

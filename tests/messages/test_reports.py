@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select, update
-from tests.messages.conftest import NOW, Office
-from tests.support import counted
 
 from postroom.clock import MINUTE
 from postroom.messages import drafts, queueing, reports, submission
 from postroom.messages.records import Language
 from postroom.messages.report_texts import TEXTS, Summary, Unreached, one_line, render
 from postroom.storage.tables import messages, recipients, users
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
 
 LATER = NOW + 90 * MINUTE
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.messages.conftest import NOW, Office
-from tests.support import counted
 
 from postroom.clock import DAY
 from postroom.errors import NotFound, WrongState
 from postroom.messages import audience, drafts, roll
 from postroom.messages.records import AudienceChange, RollCounts
 from postroom.storage.tables import messages, users
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
 
 
 def addresses(office: Office, message_id: int, source: Any = "primary_only") -> list[tuple[int | None, str | None]]:

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 from sqlalchemy import func, insert, select
-from tests.messages.conftest import NOW, Office
 
 from postroom.messages import audience, roll
 from postroom.messages.records import AudienceChange, RollCounts
 from postroom.storage.database import Tx
 from postroom.storage.tables import group_members, groups, users
+from tests.messages.conftest import NOW, Office
 
 PEOPLE = int(os.environ.get("TEST_ROLL", "20000"))
 GROUPS = PEOPLE // 100

@@ -9,8 +9,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
-from tests.messages.conftest import NOW, Office
-from tests.support import counted
 
 from postroom.clock import DAY, HOUR
 from postroom.errors import Forbidden, NotFound, WrongState
@@ -18,6 +16,8 @@ from postroom.messages import attachments, drafts, reports, roll, submission
 from postroom.messages.records import DraftChange, NewAttachment
 from postroom.storage import wakeup
 from postroom.storage.tables import attempts, messages, recipients, users
+from tests.messages.conftest import NOW, Office
+from tests.support import counted
 
 
 def retry(office: Office, message_id: int, now: int = NOW, language: Any = "en") -> None:

@@ -7,15 +7,14 @@ from sqlalchemy import Row, func, select
 
 from postroom.delivery.records import Attempt, QueueLine, RollLine
 from postroom.storage.database import Tx
-from postroom.storage.tables import OPEN_STATES, attempts, messages, recipients
+from postroom.storage.tables import IS_OPEN, attempts, messages, recipients
 
 _r: Final = recipients.c
-_OPEN: Final = _r.state.in_(OPEN_STATES)
 
 
 def overview(tx: Tx, limit: int) -> list[QueueLine]:
     """List the ``limit`` oldest messages that have open recipients. Three statements, whatever the limit."""
-    ids = list(tx.scalars(select(_r.message_id).where(_OPEN).distinct().order_by(_r.message_id).limit(limit)))
+    ids = list(tx.scalars(select(_r.message_id).where(IS_OPEN).distinct().order_by(_r.message_id).limit(limit)))
     counts = tx.execute(
         select(
             _r.message_id,
@@ -27,7 +26,7 @@ def overview(tx: Tx, limit: int) -> list[QueueLine]:
             messages.c.sent_at,
         )
         .join_from(recipients, messages, messages.c.id == _r.message_id)
-        .where(_OPEN, _r.message_id.in_(ids))
+        .where(IS_OPEN, _r.message_id.in_(ids))
         .group_by(_r.message_id, _r.lane, _r.state, messages.c.subject, messages.c.sent_at)
     ).all()
     replies = _last_replies(tx, ids)
@@ -79,7 +78,7 @@ def _last_replies(tx: Tx, message_ids: Sequence[int]) -> dict[int, str]:
     latest = (
         select(func.max(attempts.c.id))
         .join_from(attempts, recipients, _r.id == attempts.c.recipient_id)
-        .where(_OPEN, _r.message_id.in_(message_ids))
+        .where(IS_OPEN, _r.message_id.in_(message_ids))
         .group_by(_r.message_id)
     )
     rows = tx.execute(

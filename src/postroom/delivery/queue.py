@@ -17,7 +17,7 @@ from postroom.delivery.records import Due, Lane, Outcome
 from postroom.messages import reports
 from postroom.settings import Settings
 from postroom.storage.database import Tx
-from postroom.storage.tables import FINAL_STATES, WAITING_STATES, attempts, recipients, users
+from postroom.storage.tables import FINAL_STATES, IS_SENDING, IS_WAITING, attempts, recipients, users
 
 CHUNK: Final = 500
 """Ids in one statement at most."""
@@ -26,7 +26,6 @@ OVERDUE: Final = HOUR
 """How long after its expiry a recipient is given up without a last try, because nobody could make that try."""
 
 _r: Final = recipients.c
-_WAITING: Final = _r.state.in_(WAITING_STATES)
 _NAME: Final = select(users.c.first_name + " " + users.c.last_name).where(users.c.id == _r.user_id).correlate(recipients).scalar_subquery()
 
 
@@ -67,7 +66,7 @@ def recover(tx: Tx, now: int) -> int:
     """
     result = tx.execute(
         update(recipients)
-        .where(_r.state == "sending", _r.lease_until <= now)
+        .where(IS_SENDING, _r.lease_until <= now)
         .values(state="queued", due_at=now, recoveries=_r.recoveries + 1, ambiguous=True, lease_owner=None, lease_until=None)
     )
     return result.rowcount
@@ -102,7 +101,7 @@ def expire(tx: Tx, settings: Settings, now: int, limit: int) -> int:
 
     In normal times a recipient's own last try, at its expiry, decides; those held for a person to decide are left alone.
     """
-    overdue = select(_r.id).where(_WAITING, _r.due_at <= now, _r.expires_at <= now - OVERDUE).limit(limit)
+    overdue = select(_r.id).where(IS_WAITING, _r.due_at <= now, _r.expires_at <= now - OVERDUE).limit(limit)
     if tx.dialect.name == "postgresql":
         overdue = overdue.with_for_update(skip_locked=True)
     rows = tx.execute(
@@ -118,7 +117,7 @@ def expire(tx: Tx, settings: Settings, now: int, limit: int) -> int:
 
 def next_due(tx: Tx) -> int | None:
     """Return when the earliest waiting recipient is due, ``None`` when nobody waits. Two look-ups in an index."""
-    lanes = (select(func.min(_r.due_at)).where(_r.lane == lane, _WAITING).scalar_subquery() for lane in ("single", "bulk"))
+    lanes = (select(func.min(_r.due_at)).where(_r.lane == lane, IS_WAITING).scalar_subquery() for lane in ("single", "bulk"))
     found = [value for value in tx.execute(select(*lanes)).one() if value is not None]
     return min(found, default=None)
 
@@ -159,7 +158,7 @@ def _claim_lane(tx: Tx, owner: str, lane: Lane, limit: int, *, now: int, lease_m
 
 
 def _due(tx: Tx, lane: Lane, limit: int, now: int) -> Select[tuple[int]]:
-    due = select(_r.id).where(_r.lane == lane, _WAITING, _r.due_at <= now).order_by(_r.due_at).limit(limit)
+    due = select(_r.id).where(_r.lane == lane, IS_WAITING, _r.due_at <= now).order_by(_r.due_at).limit(limit)
     return due.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else due  # SQLite has one writer at a time
 
 

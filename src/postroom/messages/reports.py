@@ -18,7 +18,7 @@ from postroom.messages.report_texts import Summary, Unreached, render
 from postroom.settings import Settings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
-from postroom.storage.tables import OPEN_STATES, messages, recipients, users
+from postroom.storage.tables import IS_OPEN, messages, recipients, users
 
 MAX_NAMED: Final = 500
 """Recipients that the report of one message names at most; the number of others is stated."""
@@ -49,7 +49,7 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
 
 def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
     own = recipients.c.message_id == messages.c.id
-    still_open = exists().where(own, recipients.c.state.in_(OPEN_STATES))
+    still_open = exists().where(own, IS_OPEN)
     missed = or_(
         recipients.c.state.in_(("failed", "expired", "cancelled")), and_(recipients.c.state == "suppressed", recipients.c.email != null())
     )
