@@ -1,0 +1,65 @@
+"""Decoding of parameters: strict, in order, without repairs (contract §3.1, §3.3, §7)."""
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom.dialects.parameters import BadParameter, decode, distinct
+
+
+@pytest.mark.parametrize(
+    ("raw", "pairs"),
+    [
+        (b"", []),
+        (b"a=1&b=2&a=3", [("a", "1"), ("b", "2"), ("a", "3")]),
+        (b"a=&b", [("a", ""), ("b", "")]),
+        (b"=x", [("", "x")]),
+        (b"a=x+y%20z%2B", [("a", "x y z+")]),
+        (b"a=x;b=y", [("a", "x;b=y")]),
+        ("a=ż&b=%C5%BC".encode(), [("a", "ż"), ("b", "ż")]),
+    ],
+)
+def test_pairs_are_read_as_they_came(raw: bytes, pairs: list[tuple[str, str]]) -> None:
+    assert decode(raw) == pairs
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (b"ok=1&subject=%zz", "subject"),
+        (b"subject=50%", "subject"),
+        (b"subject=%ff", "subject"),
+        (b"subject=\xff", "subject"),
+        (b"ok=1&subject=a%00b&x=2", "subject"),
+        (b"%ff=1", None),
+        (b"%00=1", None),
+        (b"%zz", None),
+    ],
+)
+def test_what_cannot_be_decoded_is_named(raw: bytes, name: str | None) -> None:
+    with pytest.raises(BadParameter) as caught:
+        decode(raw)
+    assert caught.value.name == name
+    assert caught.value.reason
+
+
+def test_the_same_pair_counts_once_and_different_values_stay() -> None:
+    """§7: drop identical pairs, keep different values."""
+    assert distinct([("a", "1"), ("a", "2")], [("a", "1"), ("b", "1")]) == [("a", "1"), ("a", "2"), ("b", "1")]
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text())))
+def test_what_is_encoded_is_decoded(pairs: list[tuple[str, str]]) -> None:
+    if any("\0" in part or "\ud800" <= max(part, default="") <= "\udfff" for pair in pairs for part in pair):
+        return
+    assert decode(urlencode(pairs).encode()) == pairs
+
+
+@given(st.binary())
+def test_any_bytes_give_pairs_or_a_clear_error(raw: bytes) -> None:
+    try:
+        decode(raw)
+    except BadParameter as error:
+        assert error.reason

@@ -1,0 +1,196 @@
+"""A running installation: the dialect behind real HTTP on a loopback port, with people, groups, clients and tokens."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+import uvicorn
+from requests_oauthlib import OAuth1
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from postroom import clock
+from postroom.dialects.usos import application
+from postroom.directory import addresses, clients, people
+from postroom.directory.people import NewPerson
+from postroom.directory.records import Client, Token
+from postroom.storage.store import Store
+
+
+class Server:
+    """uvicorn in a thread, for the whole session; ``serve`` puts another installation behind it."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp = Starlette()
+        self._server = uvicorn.Server(
+            uvicorn.Config(self._call, host="127.0.0.1", port=0, log_level="error", lifespan="off", interface="asgi3")
+        )
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        end = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < end, "the server did not start"
+            time.sleep(0.005)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.base = f"http://127.0.0.1:{port}/"
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def serve(self, store: Store) -> None:
+        self._app = Starlette(routes=[Mount("/services", application(store))])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+
+
+class Installation:
+    """What a test needs of a running installation: Jan writes, Anna is somebody else, Ewa has no address."""
+
+    def __init__(self, store: Store, server: Server) -> None:
+        self.store = store
+        self.server = server
+        self.base = server.base
+        server.serve(store)
+        self.http = requests.Session()
+        now = clock.now()
+        write = store.database.write_now
+        self.jan = write(
+            people.add, NewPerson(first_name="Jan", last_name="Robak", email="jan@uni.example", alt_email="jan@home.example"), now
+        )
+        self.anna = write(
+            people.add,
+            NewPerson(
+                first_name="Anna",
+                last_name="Żak",
+                title_before="dr",
+                email="anna@uni.example",
+                picture="https://photos.example/anna.jpg",
+            ),
+            now,
+        )
+        self.ewa = write(people.add, NewPerson(first_name="Ewa", last_name="Lis", alt_email="ewa@home.example"), now)
+        self.client: Client = write(clients.add_client, store.vault, "app", administrative=False, now=now)
+        self.admin: Client = write(clients.add_client, store.vault, "admin", administrative=True, now=now)
+        self.token: Token = write(clients.add_token, store.vault, self.client.id, self.jan, ["mailclient"], now)
+        self.anna_token: Token = write(clients.add_token, store.vault, self.client.id, self.anna, ["mailclient", "studies"], now)
+
+    def close(self) -> None:
+        self.http.close()
+
+    def url(self, method: str) -> str:
+        return f"{self.base}services/mailclient/{method}"
+
+    def auth(self, token: Token | None = None, **options: Any) -> OAuth1:
+        token = token or self.token
+        return OAuth1(self.client.key, self.client.secret, token.token, token.secret, **options)
+
+    def send(self, method: str, token: Token | None = None, **parameters: str) -> requests.Response:
+        """Call as Jan, or whose token it is: a signed POST with an urlencoded body."""
+        return self.http.post(self.url(method), data=parameters or {"nothing": ""}, auth=self.auth(token), timeout=60)
+
+    def ask(self, method: str, token: Token | None = None, **parameters: str) -> Any:
+        """Call and return the decoded answer, which must be a success."""
+        response = self.send(method, token, **parameters)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def refused(self, method: str, token: Token | None = None, *, expecting: int = 400, **parameters: str) -> Any:
+        """Call and return the decoded error body, which must come with the status ``expecting``."""
+        response = self.send(method, token, **parameters)
+        assert response.status_code == expecting, response.text
+        assert response.headers["Content-Type"].startswith("application/json")
+        body = response.json()
+        assert body["message"]
+        return body
+
+    def draft(self, token: Token | None = None, **parameters: str) -> str:
+        return str(self.ask("create_message", token, **parameters)["message_id"])
+
+    def ready(self, *, emails: str = "guest@else.example", **parameters: str) -> str:
+        """Make a draft that can be sent."""
+        message_id = self.draft(**{"subject": "Subject", "content": "Content", **parameters})
+        assert self.ask("update_recipients_group", message_id=message_id, emails=emails) == {}
+        assert self.ask("refresh_recipients", message_id=message_id) == {}
+        return message_id
+
+    def put(
+        self, message_id: str, name: str = "a.txt", data: bytes = b"abc", token: Token | None = None, **fields: str
+    ) -> requests.Response:
+        return self.http.post(
+            self.url("put_attachment"),
+            params={"message_id": message_id},
+            data=fields,
+            files={"data": (name, data, "application/octet-stream")},
+            auth=self.auth(token),
+            timeout=60,
+        )
+
+    def attach(self, message_id: str, name: str = "a.txt", data: bytes = b"abc", **fields: str) -> str:
+        response = self.put(message_id, name, data, **fields)
+        assert response.status_code == 200, response.text
+        return str(response.json()["attachment_id"])
+
+    def blobs(self) -> list[str]:
+        """Names of all files in the blob store, unfinished ones included."""
+        folder = self.store.settings.data_dir / "blobs"
+        return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+    def assigned_address(self, *, assigned: bool = True) -> int:
+        number: int = self.store.database.write_now(addresses.add, f"office{next(_numbers)}@uni.example", "Office", clock.now())
+        if assigned:
+            self.store.database.write_now(addresses.assign, number, self.jan, clock.now())
+        return number
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The HTTP server of the session."""
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def usos(store: Store, server: Server) -> Iterator[Installation]:
+    """A running installation, on both databases."""
+    yield from _running(store, server)
+
+
+@pytest.fixture
+def sqlite_usos(sqlite_store: Store, server: Server) -> Iterator[Installation]:
+    """A running installation on SQLite, for what has nothing to do with the database."""
+    yield from _running(sqlite_store, server)
+
+
+@pytest.fixture
+def configured(sqlite_store: Store, server: Server) -> Iterator[Callable[..., Installation]]:
+    """Make a running installation on SQLite with other settings: ``configured(usos=…, http=…)``."""
+    made: list[Installation] = []
+
+    def configure(**sections: msgspec.Struct) -> Installation:
+        settings = msgspec.structs.replace(sqlite_store.settings, **sections)
+        made.append(Installation(msgspec.structs.replace(sqlite_store, settings=settings), server))
+        return made[-1]
+
+    yield configure
+    for installation in made:
+        installation.close()
+
+
+def _running(store: Store, server: Server) -> Iterator[Installation]:
+    installation = Installation(store, server)
+    try:
+        yield installation
+    finally:
+        installation.close()
