@@ -1,12 +1,22 @@
 """``postroom demo``, the whole of it, as a newcomer runs it: docs/demo.md."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from postroom.demo import tour
 from postroom.demo.audit import OUTCOMES
+from postroom.demo.installation import ServerError
+from postroom.settings import Settings
 
 
 def test_everybody_is_accounted_for_without_a_terminal(tmp_path: Path) -> None:
@@ -31,3 +41,20 @@ def test_everybody_is_accounted_for_without_a_terminal(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("postroom-demo-*")), "the folder is deleted at the end"
     too_wide = [line for line in done.stdout.splitlines()[:-1] if len(line) > 80 and "/" not in line]
     assert not too_wide
+
+
+def test_a_server_that_does_not_start_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # docs/demo.md: else 1
+    @contextlib.contextmanager
+    def broken(folder: Path, _settings: Settings) -> Iterator[None]:
+        (folder / "server.log").write_text("the port is taken")
+        raise ServerError("the server did not start")
+        yield
+
+    monkeypatch.setattr(tour.installation, "served", broken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    output = io.StringIO()
+    assert tour.run(console=Console(file=output)) == 1
+    assert "the server did not start" in output.getvalue()
+    assert "the port is taken" in output.getvalue()
+    assert not list(tmp_path.iterdir())

@@ -32,8 +32,8 @@ from postroom.storage.tables import groups, institutional_addresses, users
 ORGANISATION: Final = Path(__file__).parent / "organisation"
 _LOG: Final = "server.log"
 _LOG_SHOWN: Final = 2_000
-_START_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 15.0
+_START_SECONDS: Final = 20.0
+_STOP_SECONDS: Final = 10.0
 _PAUSE: Final = 0.05
 
 

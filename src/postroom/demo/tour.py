@@ -36,8 +36,8 @@ from postroom.settings import Settings
 from postroom.storage.migrations import migrate
 from postroom.storage.store import Store, open_store
 
-_DELIVERY_SECONDS: Final = 90.0
-_MAIL_SECONDS: Final = 15.0
+_DELIVERY_SECONDS: Final = 75.0
+_MAIL_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.2
 _REPORT_LINES: Final = 24
 
