@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.processes import Running, free_port, listening, running, until
 
 from postroom.settings import Settings
+from tests.postgres import throwaway_database
+from tests.processes import Running, free_port, listening, running, until
+from tests.signed import call, prepare
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,24 @@ def raw(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
             while part := connection.recv(65536):
                 answer += part
         return answer
+
+
+@contextlib.contextmanager
+def scripted(code: str, settings: Settings) -> Iterator[int]:
+    """Run a Python program that runs the API with something changed; yield its port."""
+    port = free_port()
+    environment = {
+        "POSTROOM_DATA_DIR": str(settings.data_dir),
+        "POSTROOM_SECRET_KEY": settings.secret_key,
+        "POSTROOM_HTTP__PORT": str(port),
+    }
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait(30)
 
 
 # -- the API ---------------------------------------------------------------------------------------------------------
@@ -85,18 +106,12 @@ def test_the_server_does_not_say_what_it_is_made_of(api: Running) -> None:
 def test_a_client_that_never_finishes_its_head_is_cut_off(sqlite_settings: Settings) -> None:
     """Slow heads must not hold connections for ever."""
     code = "from postroom import serving; serving.HEAD_SECONDS = 0.5; from postroom.cli import main; main(['api'])"
-    port = free_port()
-    environment = {**os.environ, "POSTROOM_DATA_DIR": str(sqlite_settings.data_dir), "POSTROOM_HTTP__PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with scripted(code, sqlite_settings) as port:
         until(lambda: listening(port))
         for pieces in ([b""], [b"GET / HTTP/1.1\r\n"]):
             started = time.monotonic()
             assert raw(port, *pieces) == b""
             assert time.monotonic() - started < 8
-    finally:
-        process.kill()
-        process.wait(30)
 
 
 def test_sigterm_ends_the_api_cleanly(sqlite_settings: Settings) -> None:
@@ -122,6 +137,64 @@ def test_without_the_schema_nothing_starts(tmp_path: Path, command: str) -> None
         assert started.process.wait(60) == 1
     assert "postroom migrate" in started.log.read_text()
     assert "Traceback" not in started.log.read_text()
+
+
+@pytest.mark.parametrize(("trusted", "client"), [("127.0.0.1", "203.0.113.9"), ("", "127.0.0.1"), ("192.0.2.1", "127.0.0.1")])
+def test_only_trusted_proxies_are_believed(sqlite_settings: Settings, trusted: str, client: str) -> None:
+    """http.trust_forwarded_from: else anybody could call from any address, and pass plain HTTP off as HTTPS."""
+    with running("api", folder=sqlite_settings.data_dir, HTTP__TRUST_FORWARDED_FROM=trusted) as started:
+        until(started.healthy)
+        raw(started.port, b"GET /nope HTTP/1.0\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n\r\n")
+        until(lambda: "/nope" in started.log.read_text())
+    (line,) = [line for line in started.log.read_text().splitlines() if "/nope" in line]
+    assert json.loads(line)["client"] == client
+
+
+def test_an_open_connection_does_not_keep_the_api_alive(sqlite_settings: Settings) -> None:
+    """Idle clients are closed at once when the server is told to stop."""
+    with running("api", folder=sqlite_settings.data_dir) as started:
+        until(started.healthy)
+        with socket.create_connection(("127.0.0.1", started.port)) as silent, socket.create_connection(("127.0.0.1", started.port)) as idle:
+            silent.settimeout(10)
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+            started.process.terminate()
+            assert started.process.wait(10) == 0
+
+
+def test_more_connections_than_allowed_are_503(sqlite_settings: Settings) -> None:
+    """Memory and descriptors stay bounded; who is connected is served, who comes on top is told to come back."""
+    code = "from postroom import serving; serving.MAX_CONNECTIONS = 5; from postroom.cli import main; main(['api'])"
+    with scripted(code, sqlite_settings) as port, contextlib.ExitStack() as stack:
+        until(lambda: listening(port))
+        for _ in range(5):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert raw(port, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_full_disk_is_503_and_nothing_is_acknowledged(sqlite_settings: Settings) -> None:
+    """Issue: a full disk gets 503, for a draft as for an upload; the system itself refuses to write (RLIMIT_FSIZE)."""
+    signer, message = prepare(sqlite_settings)
+    code = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, resource.RLIM_INFINITY))
+from postroom.cli import main
+main(["api"])
+"""
+    with scripted(code, sqlite_settings) as port:
+        until(lambda: listening(port))
+        content, acknowledged, statuses = "x" * 15_000, 0, []
+        for _ in range(100):
+            status, _ = call(port, signer, f"/services/mailclient/create_message?content={content}")
+            statuses.append(status)
+            acknowledged += status == 200
+        assert set(statuses) == {200, 503}
+        assert call(port, signer, f"/services/mailclient/put_attachment?message_id={message}", 4 * 1024**2)[0] == 503
+    assert [path for path in (sqlite_settings.data_dir / "blobs").rglob("*") if path.is_file()] == []
+    with sqlite3.connect(sqlite_settings.database_file) as connection:
+        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (acknowledged + 1,)
+    connection.close()
 
 
 # -- serve -----------------------------------------------------------------------------------------------------------
@@ -156,6 +229,20 @@ def test_serve_makes_the_store_restarts_what_dies_and_ends_everything(tmp_path: 
         started.process.terminate()
         assert started.process.wait(45) == 0
         assert gone(after)
+
+
+def test_serve_runs_on_postgresql_and_leaves_migrations_to_migrate(tmp_path: Path, postgresql_url: str) -> None:
+    with throwaway_database(postgresql_url.rsplit("/", 1)[0]) as url:
+        with running("serve", folder=tmp_path, DATABASE__URL=url) as started:
+            assert started.process.wait(60) == 1
+        assert "postroom migrate" in started.log.read_text()
+        with running("migrate", folder=tmp_path, DATABASE__URL=url) as started:
+            assert started.process.wait(60) == 0
+        with running("serve", folder=tmp_path, DATABASE__URL=url) as started:
+            until(started.healthy)
+            started.process.terminate()
+            assert started.process.wait(45) == 0
+    assert not (tmp_path / "postroom.sqlite3").exists()
 
 
 def test_children_do_not_outlive_serve(tmp_path: Path) -> None:
