@@ -1,0 +1,122 @@
+"""services/mailclient: rows 13 and 14 of the table in contract §1.4, over real HTTP."""
+
+import pytest
+from sqlalchemy import select, update
+from tests.dialects.usos.conftest import Installation
+
+from postroom import clock
+from postroom.directory import addresses
+from postroom.storage.database import Tx
+from postroom.storage.tables import messages, recipients
+
+
+def fail(usos: Installation, message_id: str) -> None:
+    """Let delivery have failed for everybody."""
+
+    def unit(tx: Tx) -> None:
+        tx.execute(update(recipients).where(recipients.c.message_id == int(message_id)).values(state="failed", due_at=None))
+        tx.execute(update(messages).where(messages.c.id == int(message_id)).values(status="error"))
+
+    usos.store.database.write_now(unit)
+
+
+def language(usos: Installation, message_id: str) -> str | None:
+    return usos.store.database.read_now(
+        lambda tx: tx.execute(select(messages.c.language).where(messages.c.id == int(message_id))).scalar_one()
+    )
+
+
+def test_row_14_send_message_makes_the_message_pending(usos: Installation) -> None:
+    """§1.4 row 14: {} and nothing more (§5.2: clients compare it)."""
+    message_id = usos.ready()
+    assert usos.send("send_message", message_id=message_id).text == "{}"
+    assert usos.ask("message", message_id=message_id, fields="status|recipients_valid") == {"status": "pending", "recipients_valid": True}
+    assert usos.ask("recipients", message_id=message_id, fields="status") == [{"status": "pending"}]
+
+
+@pytest.mark.parametrize(
+    ("lang", "kept"), [(None, "pl"), ("pl", "pl"), ("en", "en"), ("pl-PL", "pl"), ("en-GB", "en"), ("EN", "en"), ("pl_PL", "pl")]
+)
+def test_rows_13_and_14_lang_by_its_first_two_letters(sqlite_usos: Installation, lang: str | None, kept: str) -> None:
+    """pl or en, default pl; §5.1, §7: language tags such as pl-PL count by their first two letters."""
+    message_id = sqlite_usos.ready()
+    chosen = {} if lang is None else {"lang": lang}
+    sqlite_usos.ask("send_message", message_id=message_id, **chosen)
+    assert language(sqlite_usos, message_id) == kept
+    fail(sqlite_usos, message_id)
+    assert sqlite_usos.ask("retry_send_message", message_id=message_id, **chosen) == {}
+    assert language(sqlite_usos, message_id) == kept
+
+
+@pytest.mark.parametrize("lang", ["de", "de-DE", "", "p", "polish", "plx"])
+def test_rows_13_and_14_other_languages_are_param_invalid(sqlite_usos: Installation, lang: str) -> None:
+    message_id = sqlite_usos.ready()
+    for method in ("send_message", "retry_send_message"):
+        body = sqlite_usos.refused(method, message_id=message_id, lang=lang)
+        assert (body["error"], body["param_name"]) == ("param_invalid", "lang")
+    assert sqlite_usos.ask("message", message_id=message_id, fields="status") == {"status": "draft"}
+
+
+def test_row_14_reasons_that_forbid_sending(usos: Installation) -> None:
+    """object_invalid: content_required, draft_required, recipients_outdated, recipients_required, subject_required."""
+    sent = usos.ready()
+    usos.ask("send_message", message_id=sent)
+    unrefreshed = usos.draft(subject="s", content="c")
+    usos.ask("update_recipients_group", message_id=unrefreshed, emails="a@x.example")
+    nobody = usos.draft(subject="s", content="c", send_to_myself="true")
+    usos.ask("refresh_recipients", message_id=nobody)
+    for reason, message_id in (
+        ("draft_required", sent),
+        ("subject_required", usos.ready(subject="")),
+        ("content_required", usos.ready(content="")),
+        ("recipients_outdated", unrefreshed),
+        ("recipients_outdated", usos.draft(subject="s", content="c")),
+        ("recipients_required", nobody),
+    ):
+        body = usos.refused("send_message", message_id=message_id)
+        assert (body["error"], body["reason"]) == ("object_invalid", reason)
+
+
+def test_row_14_a_list_older_than_24_hours_is_outdated(usos: Installation) -> None:
+    """§1.3."""
+    message_id = usos.ready()
+
+    def age(tx: Tx) -> None:
+        tx.execute(update(messages).where(messages.c.id == int(message_id)).values(roll_refreshed_at=clock.now() - clock.DAY))
+
+    usos.store.database.write_now(age)
+    assert usos.ask("message", message_id=message_id, fields="recipients_valid") == {"recipients_valid": False}
+    assert usos.refused("send_message", message_id=message_id)["reason"] == "recipients_outdated"
+
+
+def test_rows_13_and_14_an_address_revoked_meanwhile_is_forbidden(usos: Installation) -> None:
+    """object_forbidden, reason inst_address_unassigned."""
+    address = usos.assigned_address()
+    first, second = (usos.ready(from_inst_address_id=str(address)) for _ in range(2))
+    usos.ask("send_message", message_id=first)
+    fail(usos, first)
+    usos.store.database.write_now(addresses.revoke, address, usos.jan, clock.now())
+    for method, message_id in (("retry_send_message", first), ("send_message", second)):
+        body = usos.refused(method, message_id=message_id)
+        assert (body["error"], body["reason"]) == ("object_forbidden", "inst_address_unassigned")
+
+
+@pytest.mark.parametrize("method", ["send_message", "retry_send_message"])
+def test_rows_13_and_14_unknown_messages_are_not_found(usos: Installation, method: str) -> None:
+    """object_not_found, param_name message_id."""
+    for message_id in ("999", "x", "99999999999"):
+        body = usos.refused(method, message_id=message_id)
+        assert (body["error"], body["param_name"]) == ("object_not_found", "message_id")
+
+
+def test_row_13_retry_send_message_needs_the_status_error(usos: Installation) -> None:
+    """§1.4 row 13: object_invalid, reason error_required; {} otherwise."""
+    message_id = usos.ready()
+    assert usos.refused("retry_send_message", message_id=message_id)["reason"] == "error_required"
+    usos.ask("send_message", message_id=message_id)
+    assert usos.refused("retry_send_message", message_id=message_id)["reason"] == "error_required"
+    fail(usos, message_id)
+    assert usos.ask("recipients", message_id=message_id, fields="status") == [{"status": "error"}]
+    assert usos.ask("retry_send_message", message_id=message_id) == {}
+    assert usos.ask("message", message_id=message_id, fields="status") == {"status": "pending"}
+    assert usos.ask("recipients", message_id=message_id, fields="status") == [{"status": "pending"}]
