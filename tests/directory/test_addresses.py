@@ -2,7 +2,6 @@
 
 import pytest
 from sqlalchemy import select
-from tests.support import counted
 
 from postroom.directory import addresses, people
 from postroom.directory.people import NewPerson
@@ -10,6 +9,7 @@ from postroom.errors import Invalid, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import address_assignments
+from tests.support import counted
 
 NOW = 1_700_000_000_000
 BEYOND = 2**31

@@ -2,7 +2,6 @@
 
 import pytest
 from sqlalchemy import func, select, update
-from tests.support import counted
 
 from postroom.directory import clients, people
 from postroom.directory.people import NewPerson
@@ -11,6 +10,7 @@ from postroom.errors import Invalid, NotFound, Unavailable
 from postroom.storage import tables
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
+from tests.support import counted
 
 NOW = 1_700_000_000_000
 

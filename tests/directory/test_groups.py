@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import func, literal, select
-from tests.support import counted
 
 from postroom.directory import groups, people
 from postroom.directory.people import NewPerson
@@ -13,6 +12,7 @@ from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import group_members
 from postroom.storage.tables import groups as group_rows
+from tests.support import counted
 
 NOW = 1_700_000_000_000
 BEYOND = 2**31

@@ -1,12 +1,12 @@
 """People: what is kept of them, and what is refused."""
 
 import pytest
-from tests.support import counted
 
 from postroom.directory import people
 from postroom.directory.people import NewPerson
 from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.storage.store import Store
+from tests.support import counted
 
 NOW = 1_700_000_000_000
 JAN = NewPerson(

@@ -150,7 +150,7 @@ def _membership(line: Line) -> Staged:
         return
     row = dict.fromkeys(("uid", "subgroup_kind", "subgroup_code", "email"))
     if member_kind == "user":
-        row["uid"] = line.text("member", MAX_KEY, required=True)
+        row["uid"] = line.text("member", MAX_KEY, required=True) or None
     elif member_kind == "email":
         row["email"] = line.email("member")
         line.text("member", 2 * emails.MAX_EMAIL, required=True)
