@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.pages.conftest import Shelf
-from tests.support import counted
 
 from postroom import clock
 from postroom.storage.store import Store
+from tests.pages.conftest import Shelf
+from tests.support import counted
 
 CONTENT = bytes(range(256)) * 4
 
