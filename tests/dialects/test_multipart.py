@@ -1,6 +1,7 @@
 """Streamed multipart bodies: whatever their order and however they are cut, nothing whole in memory, clear errors (contract §3.7)."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -153,7 +154,5 @@ def test_only_forms_are_multipart(value: str | None, expected: bool) -> None:  #
 @given(st.integers(0, len(BODY)), st.binary(max_size=20), st.integers(0, 30), st.integers(1, 60))
 @example(0, b"", 0, 1)
 def test_any_damage_gives_fields_or_a_clear_error(at: int, inserted: bytes, removed: int, cut: int) -> None:
-    try:
+    with contextlib.suppress(BadMultipart, BadParameter, TooLarge):
         read(BODY[:at] + inserted + BODY[at + removed :], cut=cut)
-    except (BadMultipart, BadParameter, TooLarge):
-        pass

@@ -12,11 +12,11 @@ import psutil
 import pytest
 import requests
 from oauthlib.oauth1 import Client
-from tests.dialects.usos.conftest import Installation
 
 from postroom import errors
 from postroom.messages import attachments as files
 from postroom.messages.records import Attachment
+from tests.dialects.usos.conftest import Installation
 
 ALL = "id|filename|size|description|url"
 

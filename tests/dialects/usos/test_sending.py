@@ -2,12 +2,12 @@
 
 import pytest
 from sqlalchemy import select, update
-from tests.dialects.usos.conftest import Installation
 
 from postroom import clock
 from postroom.directory import addresses
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages, recipients
+from tests.dialects.usos.conftest import Installation
 
 
 def fail(usos: Installation, message_id: str) -> None:
