@@ -1,6 +1,6 @@
 """Measure, print a table, and write ``results/latest.json``: ``python -m benchmarks [--only NAME] [--runs 5]``.
 
-With ``--only`` the other lines of the results stay as they are.
+Lines of the results that are not measured now stay as they are; one whose measure breaks off is removed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> int:
     arguments = _arguments()
     console = Console()
     wanted = {arguments.only: MEASURES[arguments.only]} if arguments.only else MEASURES
-    results, broken = _earlier() if arguments.only else {}, 0
+    results, broken = _earlier(), 0
     for name, measure in wanted.items():
         with console.status(f"{name} ..."):
             try:
@@ -43,9 +43,11 @@ def main() -> int:
             except Exception:  # noqa: BLE001 - one measure that breaks off must not take the others with it
                 console.print_exception(max_frames=4)
                 broken = 1
+                results.pop(name, None)  # an old figure would hide that there is no new one
                 continue
         results[name] = msgspec.structs.replace(made, settings={**made.settings, **of_machine()})
         _write(results)
+        console.print(f"{name}: {_short(made.median)} {made.unit}", highlight=False)
     console.print(_table({name: results[name] for name in wanted if name in results}))
     return broken
 

@@ -50,9 +50,7 @@ def _measured(runs: int, call: Callable[[int], tuple[str, dict[str, str]]]) -> M
             requests = signed_requests(here, keys, method, parameters)
             rate = REQUESTS / load.run(HOST, port, CONNECTIONS, requests, here.folder).seconds
             bound = REQUESTS / load.run(HOST, trivial_port, CONNECTIONS, [_retargeted(requests[0])] * REQUESTS, here.folder).seconds
-            return Run(
-                rate, {"of a trivial endpoint": rate / bound, "of disk syncs": rate / syncs_per_second(here.folder)}
-            )
+            return Run(rate, {"of a trivial endpoint": rate / bound, "of disk syncs": rate / syncs_per_second(here.folder)})
 
         settings: dict[str, Setting] = {"connections": CONNECTIONS, "requests": REQUESTS, "server processes": 1, **of_database(here.store)}
         return repeated(once, runs, unit="requests/s", settings=settings)
