@@ -1,0 +1,78 @@
+"""From a draft to the last outcome, its report, and a second try for those who failed."""
+
+import asyncio
+from email import message_from_bytes, policy
+from typing import Any
+
+from sqlalchemy import func, select
+
+from postroom import clock
+from postroom.messages import audience, drafts, roll, submission
+from postroom.messages.records import AudienceChange, DraftContent
+from postroom.storage.database import Tx
+from postroom.storage.store import Store
+from postroom.storage.tables import recipients
+from tests.delivery.letters import add_message, add_person, settled, states, status, until, with_relay, working
+from tests.delivery.sink import Sink, running
+
+
+def send(tx: Tx, settings: Any, author: int, emails: list[str]) -> int:
+    now = clock.now()
+    content = DraftContent(subject="News", content="Hello.", send_summary=True, send_to_myself=True)
+    message = drafts.create(tx, author, content, now, "usos")
+    audience.update(tx, author, message, AudienceChange(emails=emails), strict=True, now=now)
+    roll.refresh(tx, author, message, "primary_only", now)
+    submission.submit(tx, settings, author, message, "en", now)
+    return message
+
+
+def test_retry_goes_to_those_who_failed_only(store: Store) -> None:
+    """Contract 1.4 no. 13: nobody who has the message gets it again; the report and the copy to oneself come by mail."""
+
+    async def main() -> None:
+        async with running(Sink()) as sink:
+            ours = with_relay(store, sink.port)
+            author = store.database.write_now(add_person, "Ala", "Kot", "ok-ala@uni.example")
+            async with working(ours):
+                message = await ours.database.write(send, ours.settings, author, ["ok1@x.example", "ok2@x.example", "p5@x.example"])
+                await settled(ours, message)
+                assert store.database.read_now(status, message) == "error"
+                await until(lambda: len(sink.recipients()) == 4)
+                report = message_from_bytes(sink.taken[-1].content, policy=policy.default)
+                assert report["Auto-Submitted"] == "auto-generated"
+                assert report["To"].addresses[0].addr_spec == "ok-ala@uni.example"
+                assert "p5@x.example" in report.get_content()  # type: ignore[attr-defined]
+                await ours.database.write(submission.retry, ours.settings, author, message, "en", clock.now())
+                await until(lambda: store.database.read_now(status, message) == "error")
+                await until(lambda: len(sink.recipients()) == 5)
+            assert sink.asked["p5@x.example"] == 2
+            assert [sink.asked[address] for address in ("ok1@x.example", "ok2@x.example")] == [1, 1]
+            assert sink.asked["ok-ala@uni.example"] == 3  # the copy and two reports
+            assert store.database.read_now(states, message)["p5@x.example"] == "failed"
+
+    asyncio.run(main())
+
+
+def test_a_worker_holds_a_small_part_of_a_long_roll(sqlite_store: Store) -> None:
+    """Memory does not grow with the roll: what is claimed at any time is bounded by the window and the connections."""
+    held: list[int] = []
+
+    async def main() -> None:
+        async with running(Sink()) as sink:
+            ours = with_relay(sqlite_store, sink.port, connections=2)
+            message = sqlite_store.database.write_now(add_message, [f"ok{n}@x.example" for n in range(300)], lane="bulk")
+
+            def done() -> bool:
+                held.append(sqlite_store.database.read_now(sending))
+                return sqlite_store.database.read_now(status, message) != "pending"
+
+            async with working(ours):
+                await until(done, 60)
+            assert len(sink.recipients()) == 300
+
+    asyncio.run(main())
+    assert 0 < max(held) <= 2 * 25 + 2
+
+
+def sending(tx: Tx) -> int:
+    return tx.execute(select(func.count()).where(recipients.c.state == "sending")).scalar_one()
