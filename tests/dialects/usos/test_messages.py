@@ -207,7 +207,7 @@ def test_row_7_message_fields_of_a_message_with_everything(usos: Installation) -
     assert usos.ask("message", message_id=message_id, fields="status|recipients_valid") == {"status": "pending", "recipients_valid": True}
 
 
-@pytest.mark.parametrize("message_id", ["999", "abc", "", "-1", "0", "01", "2147483648", "9" * 33, "1|2", "١", "1 "])
+@pytest.mark.parametrize("message_id", ["999", "abc", "", "-1", "0", "01", "2147483648", "9" * 33, "1|2", "\u0661", "1 "])
 def test_row_7_message_that_is_not_there_is_not_found(usos: Installation, message_id: str) -> None:
     """object_not_found, param_name message_id: unknown, malformed, or impossible."""
     usos.draft()
