@@ -114,6 +114,23 @@ def test_a_client_that_never_finishes_its_head_is_cut_off(sqlite_settings: Setti
             assert time.monotonic() - started < 8
 
 
+def test_a_client_that_never_finishes_its_body_is_cut_off(sqlite_settings: Settings) -> None:
+    """Every wait has a time-out: a body that stalls is given up, one that comes slowly but steadily is not."""
+    code = "from postroom import serving; serving.BODY_SECONDS = 1.0; from postroom.cli import main; main(['api'])"
+    head = b"POST /services/mailclient/user HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with scripted(code, sqlite_settings) as port:
+        until(lambda: listening(port))
+        started = time.monotonic()
+        assert raw(port, head + b"Content-Length: 9\r\n\r\n", b"a=1") == b""
+        assert time.monotonic() - started < 8
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+            slow.sendall(head + b"Content-Length: 9\r\n\r\n")
+            for piece in (b"a=1", b"&b=", b"2&c"):
+                time.sleep(0.6)
+                slow.sendall(piece)
+            assert slow.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
 def test_sigterm_ends_the_api_cleanly(sqlite_settings: Settings) -> None:
     with running("api", folder=sqlite_settings.data_dir) as started:
         until(started.healthy)

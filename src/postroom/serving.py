@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final
 
@@ -29,6 +29,8 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of request line and headers, beyond the first piece that the network hands over."""
 HEAD_SECONDS: Final = 30.0
 """Time in which a client must have sent a whole request head."""
+BODY_SECONDS: Final = 60.0
+"""Time without a byte after which an unfinished request body is given up."""
 MAX_CONNECTIONS: Final = 1_000
 """Connections at once; those beyond are answered 503."""
 KEEP_ALIVE: Final = 15
@@ -81,16 +83,17 @@ def stop_with_parent() -> None:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that neither collects endless headers nor waits endlessly for them; uvicorn's own does both."""
+    """HTTP/1.1 that neither collects endless headers nor waits endlessly for a head or a body; uvicorn's own does all three."""
 
     _in_head = False
     _head = 0
+    _heard_at = 0.0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
+        self._await(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -101,23 +104,41 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to count, and to wait, for the head of a request."""
         super().on_message_begin()
         self._in_head, self._head = True, 0
-        self._disarm()
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._await(HEAD_SECONDS, self.transport.close)
 
     def on_headers_complete(self) -> None:
-        """Stop counting and waiting: the head is whole."""
+        """Stop counting: the head is whole. Wait for the body."""
         self._in_head = False
-        self._disarm()
+        self._heard_at = self.loop.time()
+        self._await(BODY_SECONDS, self._check_body)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Stop waiting: the request is whole."""
+        self._disarm()
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Count what arrives while the head is not whole; refuse a head that is too long."""
         inside = self._in_head
+        self._heard_at = self.loop.time()
         super().data_received(data)
         if inside and self._in_head and self.parser is not None:
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self.send_400_response("The request head is too long.")
+
+    def _check_body(self) -> None:
+        """Give up a client that fell silent, unless it is we who do not read."""
+        rest = BODY_SECONDS if self.flow.read_paused else self._heard_at + BODY_SECONDS - self.loop.time()
+        if rest > 0:
+            self._await(rest, self._check_body)
+        else:
+            self.transport.close()
+
+    def _await(self, seconds: float, action: Callable[[], None]) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(seconds, action)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
