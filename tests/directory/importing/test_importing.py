@@ -1,5 +1,7 @@
 """`postroom import`: idempotent, all or nothing, with the line of every problem (docs/importing.md)."""
 
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ MEMBERSHIPS = "group_kind,group_code,member_kind,member\n"
 ADDRESSES = "email,name,assigned_uids\n"
 
 Import = Callable[..., ImportResult]
+
+on_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+"""For rules of single values, which are checked before the database is asked."""
 
 EXAMPLE = {
     "people": (
@@ -173,6 +178,7 @@ def test_people_without_a_uid_and_passwords_are_left_alone(store: Store, run: Im
     assert rows(store, tables.users, "uid", "first_name", "password_hash") == {(None, "Root", "x"), ("1", "Jan", None)}
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
@@ -223,6 +229,7 @@ def test_a_group_moves_below_a_new_parent_and_counts_as_updated(store: Store, ru
     assert result.files == [counts("groups", created=2, updated=1)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -432,3 +439,18 @@ def test_the_example_of_the_documentation_is_in_order(store: Store, run: Import)
             current.append(line.strip())
     result = run(**{name: "\n".join(lines) for name, lines in files.items()})
     assert [file.created for file in result.files] == [2, 5, 5, 1]
+
+
+def test_an_interrupted_import_changes_nothing(sqlite_store: Store, tmp_path: Path) -> None:
+    """Ctrl-C reaches the main thread only; the unit of work runs on the writer's."""
+    (tmp_path / "people.csv").write_text(PEOPLE + "1,A,A\n")
+    heard = threading.Event()
+
+    def interrupt(_file: str, _done: int, _total: int) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        heard.wait(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        import_folder(sqlite_store.database, tmp_path, interrupt)
+    heard.set()
+    assert not any(contents(sqlite_store))
