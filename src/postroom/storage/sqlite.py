@@ -229,7 +229,7 @@ def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # we begin and commit ourselves, sqlite3 must not
         cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-32768", pragma):
+        for setting in ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-32768", pragma):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
