@@ -96,7 +96,7 @@ def test_another_scheme_carries_no_parameters(header: str | None) -> None:
     assert oauth1.read_claim([("message_id", "1")], NOW, WINDOW) is None
 
 
-@pytest.mark.parametrize("header", ["OAuth nonsense", 'OAuth a="%zz"', 'OAuth a="%ff"', 'OAuth a="%00"', "OAuth a=Ā"])
+@pytest.mark.parametrize("header", ["OAuth nonsense", 'OAuth a="%zz"', 'OAuth a="%ff"', 'OAuth a="%00"', "OAuth a=%C4"])
 def test_a_broken_header_is_malformed(header: str) -> None:
     with pytest.raises(Malformed):
         oauth1.from_header(header)

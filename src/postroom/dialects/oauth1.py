@@ -19,7 +19,7 @@ from urllib.request import parse_http_list
 from msgspec import Struct
 from oauthlib.oauth1.rfc5849 import signature as rfc5849
 
-from postroom.dialects.parameters import BadParameter, Pairs, decode
+from postroom.dialects.parameters import BadParameter, Pairs, unescape
 
 _PROTOCOL: Final = (
     "oauth_consumer_key",
@@ -143,7 +143,8 @@ def _hmac_sha1(key: str, signed: Iterable[tuple[str, str]], http_method: str, ur
     except ValueError:  # a Host header that is no host
         raise Refused("Invalid signature.") from None
     base = rfc5849.signature_base_string(http_method, base_uri, rfc5849.normalize_parameters(signed))
-    return base64.b64encode(hmac.digest(key.encode(), base.encode(), "sha1")).decode()
+    # hmac.digest would let go of the interpreter lock, and wait long to get it back from threads that use the store
+    return base64.b64encode(hmac.new(key.encode(), base.encode(), "sha1").digest()).decode()
 
 
 def _protocol_parameters(pairs: Pairs) -> dict[str, str]:
@@ -176,6 +177,6 @@ def _timestamp(text: str, now: int, window: int) -> int:
 def _unescape(text: str) -> str:
     """Undo percent-escapes; a bare ``/`` passes (§2.3: one client leaves it so), and ``+`` stands for itself in a header."""
     try:
-        return decode(b"=" + text.replace("+", "%2B").replace("&", "%26").encode("latin-1"))[0][1]
-    except (BadParameter, UnicodeEncodeError):
+        return unescape(text)
+    except BadParameter:
         raise Malformed("Malformed Authorization header.") from None

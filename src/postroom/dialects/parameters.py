@@ -7,7 +7,7 @@ each once (wire/usos.md §2.3, §5.4). Different values of one name are all kept
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 Pairs = list[tuple[str, str]]
 """Names and values in the order in which they came."""
@@ -33,6 +33,19 @@ def decode(raw: bytes) -> Pairs:
         return _decode(raw)
     except BadParameter as error:
         raise BadParameter(_culprit(raw), error.reason) from None
+
+
+def unescape(text: str) -> str:
+    """Undo the percent-escapes of one value, in which ``+`` stands for itself. Raises ``BadParameter`` as ``decode`` does."""
+    if "%" in text and _BROKEN.search(text):
+        raise BadParameter(None, "a percent sign must be followed by two hexadecimal digits")
+    try:
+        value = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise BadParameter(None, "it is not encoded as UTF-8") from None
+    if "\0" in value:
+        raise BadParameter(None, "it contains a NUL character")
+    return value
 
 
 def distinct(*sources: Iterable[tuple[str, str]]) -> Pairs:
