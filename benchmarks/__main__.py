@@ -74,10 +74,10 @@ def _table(results: dict[str, Measurement]) -> Table:
     for column in ("measure", "median", "least", "most"):
         table.add_column(column, justify="left" if column == "measure" else "right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
-    table.add_column("beside it, in the same run")
     for name, made in results.items():
-        ratios = "\n".join(f"{ratio:.3g} x {peer.removeprefix('of ')}" for peer, ratio in made.ratios.items())
-        table.add_row(name, _short(made.median), _short(min(made.runs)), _short(max(made.runs)), made.unit, ratios)
+        table.add_row(name, _short(made.median), _short(min(made.runs)), _short(max(made.runs)), made.unit, style="bold")
+        for peer, ratio in made.ratios.items():
+            table.add_row(f"  {peer}, beside it", f"{ratio:.3g}", "", "", "times")
     return table
 
 
