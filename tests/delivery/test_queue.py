@@ -62,7 +62,12 @@ def test_release_burns_no_attempt_and_only_the_owner_may(store: Store) -> None:
     store.database.write_now(queue.release, "one", [due.id])
     row = store.database.read_now(rows, message)["a@x.example"]
     assert (row.state, row.attempts, row.lease_owner, row.lease_until) == ("queued", 0, None, None)
-    assert [again.attempts for again in claim(store)] == [1]
+    (again,) = claim(store)
+    assert again.attempts == 1
+    store.database.write_now(queue.settle, store.settings, "one", [outcome_of(again, "deferred", due_at=NOW)], NOW)
+    store.database.write_now(queue.release, "one", [claim(store)[0].id])
+    row = store.database.read_now(rows, message)["a@x.example"]
+    assert (row.state, row.attempts) == ("deferred", 1)
 
 
 def test_leases_are_renewed_or_run_out(store: Store) -> None:

@@ -148,6 +148,7 @@ def test_421_and_a_dropped_connection_defer_one_recipient_only(store: Store) -> 
             message = store.database.write_now(add_message, ["421@x.example", "die@x.example", "ok@x.example"])
             async with working(ours):
                 await until(lambda: store.database.read_now(states, message)["die@x.example"] == "delivered")
+                await until(lambda: store.database.read_now(states, message)["ok@x.example"] == "delivered")
                 await until(lambda: store.database.read_now(states, message)["421@x.example"] == "deferred")
             found = store.database.read_now(rows, message)
             assert found["ok@x.example"].state == "delivered"

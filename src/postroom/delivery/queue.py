@@ -9,7 +9,7 @@ whoever recovers them, so the clocks of several hosts should agree to within a f
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import Boolean, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Boolean, Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from postroom.clock import HOUR
@@ -45,7 +45,7 @@ def release(tx: Tx, owner: str, ids: Sequence[int]) -> None:
         tx.execute(
             update(recipients)
             .where(_r.id.in_(chunk), _held_by(owner))
-            .values(state="queued", attempts=_r.attempts - 1, lease_owner=None, lease_until=None)
+            .values(state=case((_r.attempts > 1, "deferred"), else_="queued"), attempts=_r.attempts - 1, lease_owner=None, lease_until=None)
         )
 
 
