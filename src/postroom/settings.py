@@ -50,7 +50,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = ""
     connections: Annotated[
-        int, Meta(ge=1, le=100, description="Connections of one process to PostgreSQL, or reading threads on SQLite.")
+        int, Meta(ge=1, le=100, description="Connections of one process to PostgreSQL; SQLite needs no such number.")
     ] = 4
 
     def __repr__(self) -> str:

@@ -10,4 +10,9 @@ Insert = sqlite.Insert | postgresql.Insert
 
 def insert_into(tx: Tx, table: Table) -> Insert:
     """Return an insert that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``, alike in both databases."""
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    return insert_for(tx.dialect.name, table)
+
+
+def insert_for(dialect: str, table: Table) -> Insert:
+    """``insert_into`` for statements that are built once, before there is a transaction."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, Row, Select, insert, literal, null, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, insert, literal, null, select
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_rows
 
@@ -30,6 +30,11 @@ from postroom.storage.database import Tx
 from postroom.storage.tables import attachments, audience, messages
 
 _COLUMNS: Final = tuple(messages.c[name] for name in Message.__struct_fields__)
+_ONE: Final[Select[Any]] = select(*_COLUMNS).where(
+    messages.c.id == bindparam("number"), messages.c.author_id == bindparam("author"), messages.c.deleted_at == null()
+)
+_ONE_LOCKED: Final = _ONE.with_for_update(key_share=True)
+_CREATE: Final = insert(messages).returning(messages.c.id)
 _COPIED: Final = (
     "author_id",
     "dialect",
@@ -63,7 +68,7 @@ def create(tx: Tx, author_id: int, content: DraftContent, now: int, dialect: str
     if content.from_address_id is not None:
         check_address(tx, author_id, content.from_address_id)
     values = {**structs.asdict(content), "author_id": author_id, "dialect": dialect, "created_at": now, "modified_at": now}
-    return int(tx.execute(insert(messages).values(**values).returning(messages.c.id)).scalar_one())
+    return int(tx.execute(_CREATE, values).scalar_one())
 
 
 def update(tx: Tx, author_id: int, message_id: int, change: DraftChange, now: int) -> None:
@@ -124,7 +129,7 @@ def delete(tx: Tx, author_id: int, message_ids: Sequence[int], now: int) -> Dele
 
 def get(tx: Tx, author_id: int, message_id: int) -> Message:
     """Return one message of the author. Raises ``NotFound("message", id)``."""
-    return _one(tx, _of(author_id, *_COLUMNS), message_id)
+    return _one(tx, _ONE, author_id, message_id)
 
 
 def by_ids(tx: Tx, author_id: int, ids: Iterable[int]) -> dict[int, Message]:
@@ -155,7 +160,7 @@ def locked(tx: Tx, author_id: int, message_id: int) -> Message:
     The lock lets references to the row pass (FOR NO KEY UPDATE), such as those of a roll that is being written.
     Raises ``NotFound("message", id)``.
     """
-    return _one(tx, _of(author_id, *_COLUMNS).with_for_update(key_share=True), message_id)
+    return _one(tx, _ONE_LOCKED, author_id, message_id)
 
 
 def locked_draft(tx: Tx, author_id: int, message_id: int) -> Message:
@@ -184,8 +189,9 @@ def _of(author_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
     return select(*columns).where(messages.c.author_id == author_id, messages.c.deleted_at == null())
 
 
-def _one(tx: Tx, statement: Select[Any], message_id: int) -> Message:
-    row = tx.execute(statement.where(messages.c.id == message_id)).one_or_none() if 0 < message_id <= LARGEST_ID else None
+def _one(tx: Tx, statement: Select[Any], author_id: int, message_id: int) -> Message:
+    values = {"number": message_id, "author": author_id}
+    row = tx.execute(statement, values).one_or_none() if 0 < message_id <= LARGEST_ID else None
     if row is None:
         raise NotFound("message", message_id)
     return _message(row)

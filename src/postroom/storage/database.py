@@ -58,7 +58,7 @@ def open_database(settings: Settings) -> Database:
     if not settings.database.url:
         from postroom.storage.sqlite import SqliteDatabase  # noqa: PLC0415 - one of two, each with libraries of its own
 
-        return SqliteDatabase(settings.database_file, readers=settings.database.connections)
+        return SqliteDatabase(settings.database_file)
     from postroom.storage.postgresql import PostgresqlDatabase  # noqa: PLC0415 - as above
 
     url = make_url(settings.database.url).set(drivername="postgresql+psycopg")

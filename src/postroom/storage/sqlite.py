@@ -30,6 +30,9 @@ _GROUP: Final = 256
 _WAITING: Final = 10_000
 """Units that may wait for the writer; beyond that the store says that it is busy."""
 
+_READERS: Final = 2
+"""Reading threads: one for a long list, one beside it. More take the interpreter lock from each other (4: a fifth slower)."""
+
 _BUSY_TIMEOUT: Final = 15.0
 """Seconds to wait for another process that writes."""
 
@@ -53,7 +56,7 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, readers: int = 4) -> None:
+    def __init__(self, path: Path) -> None:
         """Open the file at ``path``, making it and its folder when they are missing.
 
         Raises ``Unavailable`` when the folder cannot be made.
@@ -63,8 +66,8 @@ class SqliteDatabase:
         except OSError as error:
             raise Unavailable(str(error)) from error
         self._closed = False
-        self._read_engine = _engine(path, begin="BEGIN", pool_size=readers, pragma="query_only=ON")
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="sqlite-reader")
+        self._read_engine = _engine(path, begin="BEGIN", pool_size=_READERS, pragma="query_only=ON")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL"))
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -188,17 +191,18 @@ def _run_in_savepoint(tx: Connection, work: _Work) -> bool:
 
     Raises when SQLite gave up the whole transaction (a full disk does that), since then the units before are undone too.
     """
-    savepoint = tx.begin_nested()
+    tx.exec_driver_sql("SAVEPOINT unit")  # SQLAlchemy's own savepoints cost more than many a unit
     try:
         work.result = work.unit(tx)
     except BaseException as error:
         failure = _translated(error) if isinstance(error, DBAPIError) else error
         if not _in_transaction(tx):  # nor is there a savepoint any more that could be rolled back to
             raise failure from error
-        savepoint.rollback()
+        tx.exec_driver_sql("ROLLBACK TO unit")
+        tx.exec_driver_sql("RELEASE unit")
         work.future.set_exception(failure)
         return False
-    savepoint.commit()
+    tx.exec_driver_sql("RELEASE unit")
     return True
 
 
