@@ -6,7 +6,7 @@ can settle it, so two workers never write over each other. Leases compare the cl
 whoever recovers them, so the clocks of several hosts should agree to within a few seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Boolean, Select, and_, bindparam, case, func, insert, or_, select, update
@@ -14,13 +14,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from postroom.clock import HOUR
 from postroom.delivery.records import Due, Lane, Outcome
+from postroom.directory.values import chunks
 from postroom.messages import reports
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.tables import FINAL_STATES, IS_SENDING, IS_WAITING, attempts, recipients, users
-
-CHUNK: Final = 500
-"""Ids in one statement at most."""
 
 OVERDUE: Final = HOUR
 """How long after its expiry a recipient is given up without a last try, because nobody could make that try."""
@@ -41,7 +39,7 @@ def claim(tx: Tx, owner: str, limit: int, now: int, lease_ms: int, *, bulk: int 
 
 def release(tx: Tx, owner: str, ids: Sequence[int]) -> None:
     """Put claimed recipients back as they were due, as if they had never been tried: no attempt is burnt."""
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         tx.execute(
             update(recipients)
             .where(_r.id.in_(chunk), _held_by(owner))
@@ -52,7 +50,7 @@ def release(tx: Tx, owner: str, ids: Sequence[int]) -> None:
 def renew(tx: Tx, owner: str, ids: Sequence[int], until: int) -> set[int]:
     """Keep the leases on ``ids`` until then; return those that ``owner`` still holds."""
     kept: set[int] = set()
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         renewed = update(recipients).where(_r.id.in_(chunk), _held_by(owner)).values(lease_until=until).returning(_r.id)
         kept.update(tx.scalars(renewed))
     return kept
@@ -168,12 +166,18 @@ def _held_by(owner: str) -> ColumnElement[bool]:
 
 def _held(tx: Tx, owner: str, ids: Sequence[int]) -> set[int]:
     held: set[int] = set()
-    for chunk in _chunks(sorted(ids)):
-        rows = select(_r.id).where(_r.id.in_(chunk), _held_by(owner)).order_by(_r.id)
-        held.update(tx.scalars(rows.with_for_update() if tx.dialect.name == "postgresql" else rows))
+    for chunk in chunks(sorted(ids)):
+        held.update(tx.scalars(_HELD, {"ids": chunk, "owner": owner}))
     return held
 
 
+# The two statements of each group commit, built once.
+_HELD: Final = (
+    select(_r.id)
+    .where(_r.id.in_(bindparam("ids", expanding=True)), _r.state == "sending", _r.lease_owner == bindparam("owner"))
+    .order_by(_r.id)
+    .with_for_update()
+)
 _SETTLE: Final = (
     update(recipients)
     .where(_r.id == bindparam("settled_id"), _r.lease_owner == bindparam("settled_owner"))
@@ -212,7 +216,3 @@ def _attempt_row(outcome: Outcome, now: int) -> dict[str, object]:
         "reply_code": outcome.reply_code,
         "reply_text": outcome.reply_text,
     }
-
-
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Row, and_, case, exists, func, insert, not_, null, or_, select, update
+from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, insert, not_, null, or_, select, update
 
 from postroom.directory.values import chunks
 from postroom.messages import queueing
@@ -26,6 +26,29 @@ MAX_NAMED: Final = 500
 _AT_ONCE: Final = 20
 """Messages whose reports are written together, so that memory stays bounded."""
 
+_NUMBERS: Final[BindParameter[int]] = bindparam("numbers", expanding=True)
+_OWN: Final = recipients.c.message_id == messages.c.id
+_MISSED: Final = or_(
+    recipients.c.state.in_(("failed", "expired", "cancelled")), and_(recipients.c.state == "suppressed", recipients.c.email != null())
+)
+
+# Each group commit of outcomes runs these two, so they are built once.
+_LOCK_PENDING: Final = (
+    select(messages.c.id)
+    .where(messages.c.id.in_(_NUMBERS), messages.c.status == "pending")
+    .order_by(messages.c.id)
+    .with_for_update(key_share=True)
+)
+_SETTLE: Final = (
+    update(messages)
+    .where(messages.c.id.in_(_NUMBERS), not_(exists().where(_OWN, IS_OPEN)))
+    .values(
+        status=case((exists().where(_OWN, recipients.c.role != "self", _MISSED), "error"), else_="sent"),
+        settled_at=bindparam("now"),
+    )
+    .returning(messages.c.id)
+)
+
 
 def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> list[int]:
     """Settle those of the messages that are pending and have no open recipient left; return their numbers.
@@ -39,8 +62,7 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
     """
     settled: list[int] = []
     for chunk in chunks(sorted(set(message_ids))):
-        pending = select(messages.c.id).where(messages.c.id.in_(chunk), messages.c.status == "pending")
-        locked = list(tx.execute(pending.order_by(messages.c.id).with_for_update(key_share=True)).scalars())
+        locked = list(tx.execute(_LOCK_PENDING, {"numbers": chunk}).scalars())
         settled += _settle_locked(tx, locked, now) if locked else []
     for some in chunks(_wanting_report(tx, settled), _AT_ONCE):
         _report(tx, settings, some, now)
@@ -48,14 +70,7 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
 
 
 def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
-    own = recipients.c.message_id == messages.c.id
-    still_open = exists().where(own, IS_OPEN)
-    missed = or_(
-        recipients.c.state.in_(("failed", "expired", "cancelled")), and_(recipients.c.state == "suppressed", recipients.c.email != null())
-    )
-    status = case((exists().where(own, recipients.c.role != "self", missed), "error"), else_="sent")
-    statement = update(messages).where(messages.c.id.in_(message_ids), not_(still_open)).values(status=status, settled_at=now)
-    return sorted(tx.execute(statement.returning(messages.c.id)).scalars())
+    return sorted(tx.execute(_SETTLE, {"numbers": message_ids, "now": now}).scalars())
 
 
 def _wanting_report(tx: Tx, settled: Sequence[int]) -> list[int]:
