@@ -50,7 +50,7 @@ def test_primary_groups_form_a_tree_whose_root_has_the_empty_code(store: Store) 
     in_store(store, story)
 
 
-@pytest.mark.parametrize("code", ["MA", "MAT", "PHY.X", "MAT.Ż", "MAT.\n", "MAT." + "x" * 100])
+@pytest.mark.parametrize("code", ["MA", "MAT", "PHY.X", "MAT.Ż", "MAT.\n", "MAT.A|B", "MAT." + "x" * 100])
 def test_the_code_of_a_primary_group_is_printable_ascii_that_extends_its_parents(store: Store, code: str) -> None:
     def story(tx: Tx) -> None:
         groups.create_primary(tx, "MAT", "Mathematics", None, NOW)

@@ -24,8 +24,8 @@ _COLUMNS: Final = tuple(groups.c[name] for name in Group.__struct_fields__)
 def create_primary(tx: Tx, code: str, name: str, parent_code: str | None, now: int) -> int:
     """Add a group to the tree, below ``parent_code`` (``""`` is the root; ``None``: at the top); return the number.
 
-    The code is printable ASCII and extends that of the parent (wire/usos.md §4.8). Raises ``Invalid`` for one that does not,
-    or is taken, ``TooLarge``, or ``NotFound("primary_group", parent_code)``.
+    The code is printable ASCII without ``|`` and extends that of the parent (wire/usos.md §3.3, §4.8). Raises ``Invalid`` for
+    one that does not, or is taken, ``TooLarge``, or ``NotFound("primary_group", parent_code)``.
     """
     parent_id = None
     if parent_code is not None:
@@ -44,6 +44,8 @@ def primary_code_problem(code: str, parent_code: str | None) -> str | None:
         return f"longer than {MAX_KEY} characters"
     if not (code.isascii() and code.isprintable()):
         return "the code of a primary group is printable ASCII"
+    if "|" in code:
+        return "the code of a primary group must not hold '|', which separates codes in lists"
     if parent_code is not None and not (code.startswith(parent_code) and len(code) > len(parent_code)):
         return f"the code must extend that of its parent, {parent_code!r}"
     return None

@@ -240,6 +240,7 @@ def test_a_group_moves_below_a_new_parent_and_counts_as_updated(store: Store, ru
         ("course,c,A,P,", "parent_code must be empty"),
         ("primary,Q,A,P,", "must extend that of its parent, 'P'"),
         ("primary,PŻ,A,P,", "printable ASCII"),
+        ("primary,P|Q,A,P,", "must not hold '|'"),
         ("course,c,,,", "name is empty"),
         ("course,c," + "x" * 201 + ",,", "name is longer than 200"),
         ("course," + "x" * 101 + ",A,,", "code is longer than 100"),
