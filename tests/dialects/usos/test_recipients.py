@@ -138,7 +138,7 @@ def test_row_11_recipients_group_needs_fields(usos: Installation) -> None:
     assert usos.refused("recipients_group", message_id=message_id)["param_name"] == "fields"
     assert usos.refused("recipients_group", message_id="999", fields="emails")["param_name"] == "message_id"
     body = usos.refused("recipients_group", message_id=message_id, fields="custom_groups[users]")
-    assert (body["error"], body["method_name"]) == ("field_not_found", "services/csgroups/custom_group")
+    assert (body["error"], body["field_name"], body["method_name"]) == ("field_invalid", "users", "services/csgroups/custom_group")
 
 
 def test_the_root_of_primary_groups_is_the_empty_string(usos: Installation) -> None:

@@ -133,8 +133,12 @@ def test_references_allow_what_the_contract_allows() -> None:
     parse("from_inst_address[id|name|email]|attachments[id|filename|size|description|url]", MESSAGE)
     parse("email|user[first_name|last_name|titles|email|photo_urls[200x200]]|status", RECIPIENT)
     parse("primary_groups[id|name]|custom_groups[id|name]|users[alt_email]|emails", RECIPIENTS_GROUP)
-    with pytest.raises(UnknownField):
-        parse("custom_groups[emails]", RECIPIENTS_GROUP)
+    for field in ("primary_groups", "custom_groups", "users", "emails"):
+        with pytest.raises(InvalidField):
+            parse(f"custom_groups[{field}]", RECIPIENTS_GROUP)
+    for selector in ("custom_groups[members]", "primary_groups[users]"):
+        with pytest.raises(UnknownField):
+            parse(selector, RECIPIENTS_GROUP)
 
 
 def test_primary_fields_of_users_are_those_known() -> None:

@@ -1,7 +1,8 @@
 """Objects of other modules that mailclient refers to: users, institutional addresses, groups (wire/usos.md §4.6 to §4.9).
 
 What Postroom does not keep of a user is null, or an empty list. Of the split of users/user into primary and secondary fields only
-the primary ones of 2014 are known (§4.6); all others count as secondary here.
+the primary ones of 2014 are known (§4.6); all others count as secondary here. The secondary fields of custom groups are declared so that
+selecting one is answered as the contract has it; mailclient shows primary ones only (§4.4).
 """
 
 from typing import Final
@@ -151,6 +152,10 @@ CUSTOM_GROUP: Final = ObjectType[Group](
     fields=by_name(
         Field[Group](name="id", description="group ID", value=lambda group: str(group.id)),
         Field[Group](name="name", description="name of the group", value=lambda group: group.name),
+        *(
+            Field[Group](name=name, description=f"{name} in the group; never shown by mailclient", value=_none_of_them, primary=False)
+            for name in ("primary_groups", "custom_groups", "users", "emails")
+        ),
     ),
     default="id|name",
 )
