@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from postroom.cli.output import console, moment, opened_store, print_json, printable, row, table
+from postroom.directory.values import LARGEST_ID
 from postroom.errors import NotFound
 from postroom.settings import describe, load, template
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
 
 _PAGE: Final = 500
 _SHOWN: Final = 50
-_LARGEST_ID: Final = 2**31 - 1
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
@@ -122,7 +122,7 @@ def _head(tx: "Tx", number: int) -> MessageHead:
     from postroom.storage.tables import messages  # noqa: PLC0415 - as above
 
     found = None
-    if number <= _LARGEST_ID:
+    if number <= LARGEST_ID:
         columns = [messages.c[name] for name in MessageHead.__struct_fields__]
         found = tx.execute(select(*columns).where(messages.c.id == number)).one_or_none()
     if found is None:

@@ -1,19 +1,17 @@
 """What the composer needs to know of a message, read from the store: one record a message, a few statements for all."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import func, select
 
+from postroom.directory.values import chunks
 from postroom.messages import attachments, queueing
 from postroom.messages.records import Attachment, ContentFormat, Language
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 from postroom.storage.tables import institutional_addresses, messages, users
-
-_CHUNK: Final = 500
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -50,10 +48,9 @@ class Context(Struct, frozen=True, kw_only=True):
 
 def load(tx: Tx, settings: Settings, vault: Vault, message_ids: Iterable[int]) -> dict[int, Context]:
     """Read the contexts of messages; those that are gone are missing. Two statements for each 500."""
-    ids = sorted(set(message_ids))
     found: dict[int, Context] = {}
-    for start in range(0, len(ids), _CHUNK):
-        found |= _load_chunk(tx, settings, vault, ids[start : start + _CHUNK])
+    for chunk in chunks(sorted(set(message_ids))):
+        found |= _load_chunk(tx, settings, vault, chunk)
     return found
 
 

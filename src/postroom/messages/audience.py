@@ -12,7 +12,7 @@ from sqlalchemy import update as update_rows
 
 from postroom.directory import emails, groups, people
 from postroom.directory.records import Group
-from postroom.directory.values import known, storable
+from postroom.directory.values import known
 from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.messages import drafts
 from postroom.messages.records import Audience, AudienceChange
@@ -96,7 +96,7 @@ def _checked_emails(given: Iterable[str]) -> list[str]:
 
 
 def _primary(tx: Tx, codes: Sequence[str], *, strict: bool) -> list[int]:
-    found = groups.primary_by_codes(tx, [code for code in codes if storable(code)])
+    found = groups.primary_by_codes(tx, codes)
     return [found[code].id for code in _existing("primary_group", codes, found.__contains__, strict=strict)]
 
 

@@ -17,14 +17,13 @@ from starlette.routing import Route
 from starlette.types import Send
 
 from postroom import clock
+from postroom.directory.values import LARGEST_ID
 from postroom.errors import NotFound, WrongState
 from postroom.messages import attachments
 from postroom.messages.records import Attachment
 from postroom.pages.headers import ByteRange, Language, attachment_disposition, byte_range, safe_media_type
 from postroom.pages.html import Text, page
 from postroom.storage.store import Store
-
-_LARGEST_ID: Final = 2**31 - 1
 
 _UNKNOWN: Final[Mapping[Language, Text]] = {
     "pl": Text(
@@ -81,7 +80,7 @@ def routes(store: Store) -> list[Route]:
 
 async def _find(store: Store, identifier: str, signature: str) -> Attachment:
     """Look the link up. Raises ``NotFound`` for a wrong one, ``WrongState`` for one whose time is over."""
-    known = identifier.isascii() and identifier.isdigit() and len(identifier) <= len(str(_LARGEST_ID)) and int(identifier) <= _LARGEST_ID
+    known = identifier.isascii() and identifier.isdigit() and len(identifier) <= len(str(LARGEST_ID)) and int(identifier) <= LARGEST_ID
     if not known:
         raise NotFound("attachment", identifier)
     return await store.database.read(attachments.by_link, store.vault, int(identifier), signature, clock.now())

@@ -9,6 +9,7 @@ from msgspec import Struct
 from postroom.dialects.endpoint import Argument, ObjectType
 from postroom.dialects.parameters import Pairs
 from postroom.dialects.usos import errors, selectors
+from postroom.directory.values import LARGEST_ID
 from postroom.storage.blobs import BlobWriter
 
 G = TypeVar("G", bound=Struct)
@@ -16,7 +17,6 @@ G = TypeVar("G", bound=Struct)
 NOWHERE: Final = -1
 """The number of no object: what a malformed or impossible ID stands for, so that it is not found like any other unknown one."""
 
-_LARGEST_ID: Final = 2**31 - 1
 _ID: Final = re.compile(r"[1-9][0-9]{0,9}")
 _DAYS: Final = re.compile(r"[0-9]{1,6}")
 
@@ -131,7 +131,7 @@ def read(given: type[G], arguments: Mapping[str, Argument], pairs: Pairs, method
 
 def number(value: str) -> int:
     """Read an ID; ``NOWHERE`` for one that no object can have (they are digit strings below 2^31, without leading zeros)."""
-    return int(value) if _ID.fullmatch(value) and int(value) <= _LARGEST_ID else NOWHERE
+    return int(value) if _ID.fullmatch(value) and int(value) <= LARGEST_ID else NOWHERE
 
 
 def _value(name: str, argument: Argument, came: list[str] | None, method: str) -> object:
