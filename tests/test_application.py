@@ -71,7 +71,7 @@ def test_other_paths_are_404(sqlite_store: Store, path: str) -> None:
 
 
 def test_a_closed_store_is_503_with_retry_after(sqlite_store: Store, log: list[Any]) -> None:
-    """Bad input gets (issue): a store that cannot answer is 503, for links as for everything."""
+    """A store that cannot answer is 503, for links as for everything."""
     app = application(sqlite_store)
     sqlite_store.close()
     answer = ask(app, "/links/1/x/y")

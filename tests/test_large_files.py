@@ -1,4 +1,4 @@
-"""A file of 1 GB goes up and comes down with less than 150 MB of memory in the server process (issue items 6 and 7).
+"""A file of 1 GB goes up and comes down with less than 150 MB of memory in the server process.
 
 A real ``postroom api`` behind loopback; the upload is signed as any OAuth 1.0a client does (RFC 5849 section 3.4.1.3.1: a
 multipart body is not part of the signature) and generated on the way, so nothing of it is on the client's disk either.
@@ -76,7 +76,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(sqlite_settings: Settings) -> None:
-    """Issue: a disconnected upload leaves no orphan blob."""
+    """A disconnected upload leaves no orphan blob."""
     signer, message = prepare(sqlite_settings)
     with running("api", folder=sqlite_settings.data_dir, SECRET_KEY=sqlite_settings.secret_key) as api:
         until(api.healthy)

@@ -190,7 +190,7 @@ def test_more_connections_than_allowed_are_503(sqlite_settings: Settings) -> Non
 
 
 def test_a_full_disk_is_503_and_nothing_is_acknowledged(sqlite_settings: Settings) -> None:
-    """Issue: a full disk gets 503, for a draft as for an upload; the system itself refuses to write (RLIMIT_FSIZE)."""
+    """A full disk gets 503, for a draft as for an upload; the system itself refuses to write (RLIMIT_FSIZE)."""
     signer, message = prepare(sqlite_settings)
     code = """
 import resource, signal

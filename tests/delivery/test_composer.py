@@ -73,7 +73,7 @@ def text_of(parsed: EmailMessage, kind: str = "plain") -> str:
 
 
 def test_plain_mail() -> None:
-    """Issue item 5: Date, Message-ID, From, Subject in UTF-8 done right, signature in the language of the message."""
+    """Date, Message-ID, From, Subject in UTF-8 done right, signature in the language of the message."""
     parsed = mail(to=recipient(name="Ola Łoś"))
     assert parsed["Subject"] == "Zażółć gęślą jaźń"
     assert str(parsed["From"]) == "Łucja Żak <lucja@uni.example>"
@@ -167,7 +167,7 @@ def test_links_stand_inside_the_body(content: str, before_end: str) -> None:
 
 
 def test_html_mail_has_a_text_part() -> None:
-    """Issue item 5: multipart/alternative, the text first, with the addresses of links."""
+    """Multipart/alternative, the text first, with the addresses of links."""
     parsed = mail(content='<h1>Cześć</h1><p>See <a href="https://x.example/y">this</a>.</p>', content_format="html")
     assert parsed.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in parsed.iter_parts()] == ["text/plain", "text/html"]

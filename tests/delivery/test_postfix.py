@@ -119,7 +119,7 @@ def postfix_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_mailing_through_postfix(sqlite_store: Store, postfix_folder: Path) -> None:
-    """Issue: real Postfix as relay carries a mailing. Everybody gets it once, and whom the relay refuses fails with its words."""
+    """A real Postfix as relay carries a mailing. Everybody gets it once, and whom the relay refuses fails with its words."""
     store = sqlite_store
     people = [f"ok{n}@x.example" for n in range(200)]
 

@@ -157,7 +157,7 @@ def test_next_due_is_the_earliest_of_both_lanes(store: Store) -> None:
 
 
 def test_overview_says_what_waits_and_why(store: Store) -> None:
-    """Issue: ``postroom queue`` shows what waits, why, since when."""
+    """``postroom queue`` shows what waits, why, since when."""
     message = store.database.write_now(add_message, ["a@x.example", "b@x.example", "c@x.example"], lane="bulk", subject="News")
     done = store.database.write_now(add_message, ["d@x.example"])
     claimed = claim(store)
@@ -176,7 +176,7 @@ def test_overview_says_what_waits_and_why(store: Store) -> None:
 
 
 def test_roll_tells_each_outcome_with_its_tries_page_by_page(store: Store) -> None:
-    """Issue: ``postroom message N`` shows the roll of one message with each outcome."""
+    """``postroom message N`` shows the roll of one message with each outcome."""
     message = store.database.write_now(add_message, [f"{n}@x.example" for n in range(5)])
     claimed = claim(store)
     outcomes = [outcome_of(due, "deferred", due_at=NOW, reply_code=450, reply_text=f"450 {due.email}") for due in claimed]

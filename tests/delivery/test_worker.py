@@ -300,7 +300,7 @@ def test_single_mail_passes_a_waiting_mailing(store: Store) -> None:
 
 
 def test_idle_worker_starts_soon_after_a_commit(store: Store) -> None:
-    """A new message wakes the worker; the promise of the next issue is 50 ms, a busy test machine gets more."""
+    """A new message wakes the worker at once; a busy test machine gets some time for it."""
 
     async def main() -> float:
         async with running(Sink()) as sink:

@@ -20,7 +20,7 @@ from postroom.settings import Settings
 
 
 def test_everybody_is_accounted_for_without_a_terminal(tmp_path: Path) -> None:
-    # issue: exit 0 only when the counts add up to the roll; the last line is a JSON object with these keys, in this order
+    # exit 0 only when the counts add up to the roll; the last line is a JSON object with these keys, in this order
     environment = {
         **os.environ,
         "TMPDIR": str(tmp_path),

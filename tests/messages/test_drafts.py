@@ -108,7 +108,7 @@ def test_only_drafts_can_be_changed(office: Office) -> None:
 
 
 def test_messages_of_others_are_as_if_not_there(office: Office) -> None:
-    """Issue: ids of another user's messages (as if not there)."""
+    """IDs of another user's messages are as if not there."""
     message_id = office.draft()
     units = [
         lambda number: office.run(drafts.get, office.other, number),

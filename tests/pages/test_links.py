@@ -1,4 +1,4 @@
-"""Attachment downloads (pages/links.py; issue item 7): streamed, in ranges, safe, expiring, revocable, not to be guessed."""
+"""Attachment downloads (pages/links.py): streamed, in ranges, safe, expiring, revocable, not to be guessed."""
 
 import asyncio
 from typing import Any

@@ -68,7 +68,7 @@ def test_keys_are_random_and_the_same_content_is_kept_twice(blobs: FolderBlobs) 
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(blobs: FolderBlobs, tmp_path: Path) -> None:
-    """Issue: a disconnected upload leaves no orphan blob."""
+    """A disconnected upload leaves no orphan blob."""
 
     async def main() -> None:
         async with blobs.writer() as writer:

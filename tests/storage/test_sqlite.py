@@ -74,7 +74,7 @@ def test_the_disk_is_synced_before_an_answer(sqlite_store: Store) -> None:
 
 
 def test_a_full_disk_is_unavailable_and_nothing_is_acknowledged(sqlite_store: Store) -> None:
-    """Issue: a full disk is 503, nothing acknowledged. Every unit of the group hears of it, none is in the store."""
+    """A full disk is 503, nothing acknowledged. Every unit of the group hears of it, none is in the store."""
     database = sqlite_store.database
     database.write_now(limit_pages)
 

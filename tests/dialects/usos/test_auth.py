@@ -39,7 +39,7 @@ def test_an_administrative_consumer_may_act_for_a_user(usos: Installation) -> No
 
 
 def test_an_administrative_consumer_with_a_token_needs_no_scope(usos: Installation) -> None:
-    """§1.1, SEED0: Consumer required (administrative), Token required, Scopes n/a."""
+    """§1.1: Consumer required (administrative), Token required, Scopes n/a."""
     token = usos.store.database.write_now(clients.add_token, usos.store.vault, usos.admin.id, usos.jan, [], clock.now())
     assert as_admin(usos, "user", token).json() == []
 

@@ -1,4 +1,4 @@
-"""Objects of another user are as if not there, for every method (issue: bad input; design §1.5)."""
+"""Objects of another user are as if not there, for every method (design §1.5)."""
 
 import pytest
 

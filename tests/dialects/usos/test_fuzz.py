@@ -1,4 +1,4 @@
-"""Whatever a client sends, it gets an answer of the dialect, never a 500 (issue: bad input)."""
+"""Whatever a client sends, it gets an answer of the dialect, never a 500."""
 
 import string
 from collections.abc import Iterator

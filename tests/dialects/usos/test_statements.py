@@ -1,4 +1,4 @@
-"""How many SQL statements the methods take: a constant, or a constant a page, never one for each row (issue: bulk queries)."""
+"""How many SQL statements the methods take: a constant, or a constant a page, never one for each row."""
 
 import pytest
 
