@@ -220,14 +220,28 @@ def test_auth(mechanisms: str) -> None:
         sink = Sink(extensions=("PIPELINING", mechanisms))
         sink.credentials = ("postroom", "zażółć s3cret")
         async with running(sink):
-            async with connected(sink, username="postroom", password="zażółć s3cret") as connection:
+            async with connected(sink, security="none", username="postroom", password="zażółć s3cret") as connection:
                 assert (await connection.send(SENDER, ["ok@x.example"], MAIL))[0].taken
             with pytest.raises(SmtpError) as caught:
-                await connect(settings(sink.port, username="postroom", password="wrong-s3cret"))
+                await connect(settings(sink.port, security="none", username="postroom", password="wrong-s3cret"))
             assert caught.value.code == 535
             assert "s3cret" not in str(caught.value)
         async with running(Sink()) as plain:
             with pytest.raises(SmtpError, match="neither AUTH"):
-                await connect(settings(plain.port, username="postroom", password="x"))
+                await connect(settings(plain.port, security="none", username="postroom", password="x"))
+
+    asyncio.run(main())
+
+
+def test_a_password_is_not_sent_in_the_clear_by_chance() -> None:
+    """A relay, or whoever stands before it, that offers no STARTTLS does not get the password by that (RFC 4954 section 14)."""
+
+    async def main() -> None:
+        sink = Sink(extensions=("PIPELINING", "AUTH PLAIN"))
+        sink.credentials = ("postroom", "s3cret")
+        async with running(sink):
+            with pytest.raises(SmtpError, match="password is not sent") as caught:
+                await connect(settings(sink.port, security="opportunistic", username="postroom", password="s3cret"))
+            assert caught.value.phase == "session"
 
     asyncio.run(main())

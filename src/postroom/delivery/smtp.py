@@ -252,6 +252,10 @@ async def _introduce(connection: SmtpConnection, settings: Settings, context: ss
             await connection._greet(helo)  # noqa: SLF001 - what was said before TLS does not count (RFC 3207 section 4.2)
         elif relay.security == "starttls":
             raise SmtpError("session", "the relay does not offer STARTTLS, which the settings require")
+        elif relay.username:
+            raise SmtpError(
+                "session", "the relay does not offer STARTTLS, and the password is not sent without; relay.security = none would"
+            )
     if relay.username:
         await connection._authenticate(relay.username, relay.password)  # noqa: SLF001
 
