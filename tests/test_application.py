@@ -1,6 +1,7 @@
 """The whole application (application.py): what is where, health, and what reaches a client or the log when something breaks."""
 
 import asyncio
+import importlib
 import json
 from typing import Any
 
@@ -15,6 +16,8 @@ from postroom import application as module
 from postroom.application import Guard, application
 from postroom.errors import Unavailable
 from postroom.storage.store import Store
+
+usos = importlib.import_module("postroom.dialects.usos.application")  # its package gives that name to the function in it
 
 
 def ask(app: ASGIApp, path: str, method: str = "GET") -> httpx2.Response:
@@ -84,6 +87,30 @@ def test_an_unexpected_error_is_500_with_a_number_that_is_in_the_log(log: list[A
     assert answer.status_code == 500
     assert "secret details" not in answer.text
     assert [entry["error_id"] for entry in log if entry["event"] == "unexpected error"] == [answer.json()["error_id"]]
+
+
+def test_an_unexpected_error_of_a_dialect_has_its_number_too(sqlite_store: Store, log: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/cli.md: the answer names the error_id that is in the log."""
+
+    async def break_off(*_: Any) -> Any:
+        raise RuntimeError("secret details")
+
+    monkeypatch.setattr(usos, "authenticate", break_off)
+    answer = ask(application(sqlite_store), "/services/mailclient/user")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/json")
+    assert [entry["error_id"] for entry in log if entry["event"] == "unexpected error"] == [answer.json()["error_id"]]
+
+
+def test_why_a_dialect_answers_503_is_in_the_log(sqlite_store: Store, log: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Any) -> Any:
+        raise Unavailable("disk /dev/sda1 is full")
+
+    monkeypatch.setattr(usos, "authenticate", refuse)
+    monkeypatch.setattr(usos, "_log", structlog.get_logger())
+    answer = ask(application(sqlite_store), "/services/mailclient/user")
+    assert answer.status_code == 503
+    assert "sda1" not in answer.text
+    assert [entry["reason"] for entry in log if entry["event"] == "store unavailable"] == ["disk /dev/sda1 is full"]
 
 
 def test_unavailable_is_503_and_says_nothing_of_the_inside(log: list[Any]) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
+import structlog
 from msgspec import Struct
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroom import clock
 from postroom.dialects import multipart, oauth1
@@ -26,7 +26,7 @@ from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
 from postroom.dialects.usos.errors import UsosError
 from postroom.dialects.usos.formats import Output
-from postroom.errors import PostroomError, TooLarge
+from postroom.errors import PostroomError, TooLarge, Unavailable
 from postroom.storage.blobs import BlobWriter
 from postroom.storage.store import Store
 
@@ -47,16 +47,13 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Max-Age": "86400",
 }
-_INTERNAL_ERROR: Final = b'{"message":"Internal error, it has been logged."}'
+
+_log: Final = structlog.get_logger("postroom.usos")
 
 
-def application(store: Store) -> Starlette:
-    """Make the application, to be mounted at ``/services``."""
-
-    async def failed(_request: Request, _error: Exception) -> Response:
-        return Response(_INTERNAL_ERROR, 500, _HEADERS, "application/json; charset=utf-8")
-
-    return Starlette(routes=[Route("/{name:path}", _Dispatcher(store))], exception_handlers={Exception: failed})
+def application(store: Store) -> ASGIApp:
+    """Make the application, to be mounted at ``/services``. What it does not expect goes up to the guard of the whole server."""
+    return Router([Route("/{name:path}", _Dispatcher(store))])
 
 
 class _Dispatcher:
@@ -82,6 +79,8 @@ class _Dispatcher:
         except UsosError as error:
             return _refusal(error)
         except (PostroomError, oauth1.OAuthError) as error:
+            if isinstance(error, Unavailable):  # the client hears nothing of the inside, so whoever looks after it must
+                _log.warning("store unavailable", path=f"/{method}", reason=error.reason)
             return _refusal(errors.translate(error, method))
         except BadMultipart as error:
             return _refusal(errors.bad_request(str(error)))
