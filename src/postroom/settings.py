@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct
@@ -256,14 +257,25 @@ def _check(settings: Settings) -> None:
     if settings.http.public_url and urlsplit(settings.http.public_url).scheme not in {"http", "https"}:
         msg = "http.public_url: an http:// or https:// URL is needed"
         raise SettingsError(msg)
+    _check_mail(settings)
+    try:
+        ZoneInfo(settings.usos.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError("usos.timezone: the name of a time zone is needed, such as Europe/Warsaw") from error
+
+
+def _check_mail(settings: Settings) -> None:
+    """Refuse what cannot stand in a header or a command: no mail at all could be made or handed over with it."""
     for name, value in [
         ("mail.domain", settings.mail.domain),
         ("mail.no_reply", settings.mail.no_reply),
         ("mail.return_path", settings.mail.return_path),
+        ("relay.helo", settings.relay.helo),
     ]:
-        if any(character.isspace() or not character.isprintable() for character in value):
-            msg = f"{name}: white space and control characters are not allowed"
-            raise SettingsError(msg)
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            raise SettingsError(f"{name}: only ASCII without white space and control characters is allowed")
+    if not settings.mail.organisation.isprintable():
+        raise SettingsError("mail.organisation: control characters and line breaks are not allowed")
 
 
 def _is_postgresql(url: str) -> bool:
