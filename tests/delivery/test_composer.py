@@ -16,6 +16,8 @@ from postroom.delivery.records import Due
 from postroom.errors import Invalid
 from postroom.settings import MailSettings, Settings
 from postroom.storage.secrets import Vault
+from tests.delivery.letters import add_message
+from tests.support import counted
 
 VAULT = Vault(b"a key for tests only, of no worth")
 SETTINGS = Settings(mail=MailSettings(domain="mail.uni.example", organisation="Uniwersytet Łódzki"))
@@ -264,9 +266,6 @@ def test_long_fields_are_folded() -> None:
 
 def test_contexts_of_a_batch_cost_two_statements(store: Any) -> None:
     """A claim's messages are read together, whatever their number."""
-    from tests.delivery.letters import add_message  # noqa: PLC0415 - only here
-    from tests.support import counted  # noqa: PLC0415
-
     ids = [store.database.write_now(add_message, ["a@x.example"]) for _ in range(20)]
     with counted(store) as statements:
         found = store.database.read_now(contexts.load, store.settings, store.vault, [*ids, 10**6])

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from postroom.errors import NotFound, Unavailable
-from postroom.settings import Settings
+from postroom.settings import DatabaseSettings, Settings
 from postroom.storage.database import Tx, open_database, ping
 from postroom.storage.store import Store
 from postroom.storage.tables import clients, users
@@ -159,8 +159,6 @@ def test_a_caller_that_is_cancelled_disturbs_nobody(store: Store) -> None:
 
 def test_a_server_that_is_away_is_unavailable() -> None:
     """Nothing listens on port 1: Unavailable, not an error of a library."""
-    from postroom.settings import DatabaseSettings  # noqa: PLC0415
-
     database = open_database(Settings(database=DatabaseSettings(url="postgresql://postroom@127.0.0.1:1/postroom")))
     with pytest.raises(Unavailable):
         database.read_now(ping)

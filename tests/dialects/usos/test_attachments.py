@@ -4,7 +4,8 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from oauthlib.oauth1 import Client
 from postroom import errors
 from postroom.messages import attachments as files
 from postroom.messages.records import Attachment
+from postroom.settings import AttachmentSettings
+from postroom.storage import blobs
 from tests.dialects.usos.conftest import Installation
 
 ALL = "id|filename|size|description|url"
@@ -199,6 +202,17 @@ def test_row_9_put_attachment_drafts_only(usos: Installation) -> None:
     assert usos.blobs() == []
 
 
+def test_row_9_put_attachment_is_bounded_by_the_setting_only(configured: Callable[..., Installation]) -> None:
+    """§1.4 row 9: beyond attachments.max_bytes (never below 100 MB in a real installation) param_invalid, and nothing stays."""
+    usos = configured(attachments=AttachmentSettings(max_bytes=1_000_000))
+    message_id = usos.draft()
+    assert usos.put(message_id, data=b"x" * 1_000_000).status_code == 200
+    response = usos.put(message_id, data=b"x" * 1_000_001)
+    assert (response.status_code, response.json()["error"], response.json()["param_name"]) == (400, "param_invalid", "data")
+    assert len(usos.blobs()) == 1
+    assert AttachmentSettings().max_bytes >= 100 * 1024 * 1024
+
+
 def test_row_9_put_attachment_empty_file(sqlite_usos: Installation) -> None:
     attachment_id = sqlite_usos.attach(sqlite_usos.draft(), "empty.txt", b"")
     assert sqlite_usos.ask("attachment", attachment_id=attachment_id, fields="size") == {"size": 0}
@@ -263,8 +277,6 @@ def test_the_signature_is_judged_before_the_body_is_read(sqlite_usos: Installati
 
 def test_a_full_disk_is_503_and_nothing_is_acknowledged(sqlite_usos: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """§3.6, and: a full disk (503, nothing acknowledged)."""
-    from postroom.storage import blobs  # noqa: PLC0415
-
     message_id = sqlite_usos.draft()
 
     def full(*_: Any) -> None:
@@ -347,8 +359,6 @@ def test_row_5_delete_attachments_of_drafts_only(usos: Installation) -> None:
 
 
 def wait_until(condition: Any) -> None:
-    import time  # noqa: PLC0415
-
     end = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < end

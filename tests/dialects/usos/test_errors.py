@@ -111,6 +111,24 @@ def test_a_missing_parameter_has_texts_for_people(sqlite_usos: Installation) -> 
 
 
 @pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("message_id=1&subject=%zz", {"error": "param_invalid", "param_name": "subject"}),
+        ("message_id=%ff", {"error": "param_invalid", "param_name": "message_id"}),
+        ("subject=a%00b", {"error": "param_invalid", "param_name": "subject"}),
+        ("%ff=1", {}),
+    ],
+)
+def test_what_cannot_be_decoded_is_refused_not_repaired(sqlite_usos: Installation, query: str, expected: dict[str, str]) -> None:
+    """Broken escapes, other encodings than UTF-8 (§3.1), NUL characters."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = sqlite_usos.http.post(sqlite_usos.url("update_message"), data=query, headers=form, timeout=20)
+    body = response.json()
+    assert response.status_code == 400
+    assert body == {"message": body["message"], **expected}
+
+
+@pytest.mark.parametrize(
     ("parameters", "expected"),
     [
         ({"fields": "nope"}, {"error": "field_not_found", "field_name": "nope", "method_name": "services/mailclient/message"}),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from postroom.dialects.usos.application import ENDPOINTS
 from tests.dialects.usos.conftest import Installation
 
 BY_MESSAGE = {
@@ -32,8 +33,6 @@ def foreign(usos: Installation) -> tuple[str, str]:
 
 
 def test_every_method_is_tried() -> None:
-    from postroom.dialects.usos.application import ENDPOINTS  # noqa: PLC0415
-
     tried = {*BY_MESSAGE, *BY_ATTACHMENT, *BY_LIST, "put_attachment", "create_message", "user"}
     assert {f"services/mailclient/{name}" for name in tried} == set(ENDPOINTS)
 

@@ -1,12 +1,17 @@
 """services/mailclient: rows 3, 4, 6, 7, 8, 16 and 18 of the table in contract §1.4, over real HTTP."""
 
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from postroom import clock
-from postroom.directory import addresses, people
+from postroom.directory import addresses, clients, people
 from postroom.directory.people import NewPerson
+from postroom.messages import drafts
+from postroom.messages.records import DraftContent
+from postroom.storage.database import Tx
 from tests.dialects.usos.conftest import Installation
 
 ALL = "id|from_inst_address|subject|status|date|send_summary|send_to_myself|content|content_format|attachments_lifetime|recipients_valid|"
@@ -225,9 +230,6 @@ def test_row_7_date_is_polish_time_of_the_last_change(sqlite_usos: Installation)
 
 
 def wire_date(seconds: int) -> str:
-    from datetime import datetime  # noqa: PLC0415
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
-
     return datetime.fromtimestamp(seconds, ZoneInfo("Europe/Warsaw")).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -266,12 +268,13 @@ def test_row_8_messages_needs_ids_and_takes_an_empty_list(usos: Installation) ->
 
 
 def test_a_repeated_list_parameter_is_joined(sqlite_usos: Installation) -> None:
-    """§7: join the repeats with a pipe; of scalars, different values are refused."""
+    """§7: join the repeats with a pipe; empty elements are dropped; of scalars, different values are refused."""
     one, two = sqlite_usos.draft(), sqlite_usos.draft()
     response = sqlite_usos.http.post(
         sqlite_usos.url("messages"), data=[("message_ids", one), ("message_ids", two)], auth=sqlite_usos.auth(), timeout=20
     )
     assert set(response.json()) == {one, two}
+    assert set(sqlite_usos.ask("messages", message_ids=f"|{one}||{two}|{one}|")) == {one, two}
     response = sqlite_usos.http.post(
         sqlite_usos.url("message"), data=[("message_id", one), ("message_id", two)], auth=sqlite_usos.auth(), timeout=20
     )
@@ -336,10 +339,6 @@ def test_row_18_user_refuses_secondary_fields_and_unknown_statuses(sqlite_usos: 
 
 
 def test_row_18_user_lists_more_than_one_page(sqlite_usos: Installation) -> None:
-    from postroom.messages import drafts  # noqa: PLC0415
-    from postroom.messages.records import DraftContent  # noqa: PLC0415
-    from postroom.storage.database import Tx  # noqa: PLC0415
-
     def fill(tx: Tx) -> list[int]:
         return [drafts.create(tx, sqlite_usos.jan, DraftContent(), 1, "usos") for _ in range(1_001)]
 
@@ -349,7 +348,5 @@ def test_row_18_user_lists_more_than_one_page(sqlite_usos: Installation) -> None
 
 def test_people_who_left_may_not_call(usos: Installation) -> None:
     gone = usos.store.database.write_now(people.add, NewPerson(first_name="A", last_name="B", active=False), clock.now())
-    from postroom.directory import clients  # noqa: PLC0415
-
     token = usos.store.database.write_now(clients.add_token, usos.store.vault, usos.client.id, gone, ["mailclient"], clock.now())
     assert usos.refused("user", token, expecting=401) == {"message": "Invalid token"}

@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from postroom import clock
 from postroom.directory import groups
-from postroom.messages import drafts
-from postroom.messages.records import State
+from postroom.messages import audience, drafts
+from postroom.messages.records import AudienceChange, State
 from postroom.storage.database import Tx
 from postroom.storage.tables import recipients
 from tests.dialects.usos.conftest import Installation
@@ -145,9 +145,6 @@ def test_the_root_of_primary_groups_is_the_empty_string(usos: Installation) -> N
     """§4.8: as an ID in answers; as a parameter the empty string is the empty list (§7)."""
     given = Groups(usos)
     message_id = usos.draft()
-    from postroom.messages import audience  # noqa: PLC0415
-    from postroom.messages.records import AudienceChange  # noqa: PLC0415
-
     change = AudienceChange(primary_group_codes=[""])
     usos.store.database.write_now(audience.update, usos.jan, int(message_id), change, strict=True, now=clock.now())
     assert usos.ask("recipients_group", message_id=message_id, fields="primary_groups") == {
