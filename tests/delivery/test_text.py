@@ -1,6 +1,7 @@
 """Wrapping and encoding of bodies."""
 
 import quopri
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -52,3 +53,29 @@ def test_encoded_bodies_decode_to_what_they_were(given_text: str) -> None:
 )
 def test_sizes_for_people(size: int, shown: str) -> None:
     assert text.human_size(size) == shown
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<div style="padding-left:4000000px">' * 200 + "x<br>" * 1_400,
+        '<p style="margin-top:4000000px">x' * 400,
+        '<p style="margin-bottom:1.2.3em">x',
+        f"<table><tr><td>{'x' * 6_000}<tr><td><td>{'y<br>' * 1_700}",
+    ],
+)
+def test_a_small_document_makes_no_large_text(html: str) -> None:
+    """Design 1.5: nobody fills the worker's memory with margins, paddings or columns."""
+    tracemalloc.start()
+    try:
+        made = text.from_html(html)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0 < len(made) <= 100_000
+    assert "x" in made
+    assert peak < 100_000_000
+
+
+def test_what_is_not_displayed_is_not_in_the_text() -> None:
+    assert text.from_html('<p style="color:red; DISPLAY: none">hidden</p><pre style="white-space:pre">a  b</pre>') == "a  b"

@@ -7,6 +7,8 @@ from typing import Final
 
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
+from inscriptis.model.css import CssParse
+from inscriptis.model.html_element import HtmlElement
 from msgspec import Struct
 
 WIDTH: Final = 76
@@ -19,7 +21,11 @@ _NEWLINE: Final = re.compile(r"\r\n|\r|\n|\x0b|\x0c|\x85|\u2028|\u2029")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _SIGNATURE: Final = "-- "
 _FROM: Final = re.compile(rb"^From ", re.MULTILINE)
-_INSCRIPTIS: Final = ParserConfig(display_links=True)
+_LONGEST_TEXT: Final = 100_000
+"""Characters of a text made from HTML. Tables fill columns with spaces, so a small document can become many times as long."""
+
+_HEEDED: Final = frozenset({"display", "white-space"})
+"""What style attributes may say of a text. Not lengths: a padding of a million characters on each line takes all memory."""
 
 
 class Body(Struct, frozen=True):
@@ -53,7 +59,8 @@ def from_html(html: str) -> str:
         text = get_text(clean, _INSCRIPTIS)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):  # the parser's ways to give up on odd HTML
         text = ""
-    text = text if text.strip() else _stripped(clean)  # the parser drops what is nested too deeply, without a word
+    fits = text.strip() and len(text) <= _LONGEST_TEXT
+    text = text if fits else _stripped(clean)  # the parser drops what is nested too deeply, without a word
     return "\n".join(line.rstrip() for line in normalised(text).strip("\n").split("\n"))
 
 
@@ -76,6 +83,21 @@ def human_size(size: int) -> str:
         value /= 1024
         units.pop(0)
     return f"{size} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _style(value: str, element: HtmlElement) -> None:
+    """Apply what is heeded of a style attribute."""
+    directives = (directive for directive in value.split(";") if directive.partition(":")[0].strip().lower() in _HEEDED)
+    CssParse.attr_style(";".join(directives), element)
+
+
+def _parser_config() -> ParserConfig:
+    config = ParserConfig(display_links=True)
+    config.attribute_handler.attribute_mapping = {**config.attribute_handler.attribute_mapping, "style": _style}
+    return config
+
+
+_INSCRIPTIS: Final = _parser_config()
 
 
 def _wrapped_line(line: str, width: int) -> list[str]:
