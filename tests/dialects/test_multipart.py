@@ -156,3 +156,21 @@ def test_only_forms_are_multipart(value: str | None, expected: bool) -> None:  #
 def test_any_damage_gives_fields_or_a_clear_error(at: int, inserted: bytes, removed: int, cut: int) -> None:
     with contextlib.suppress(BadMultipart, BadParameter, TooLarge):
         read(BODY[:at] + inserted + BODY[at + removed :], cut=cut)
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode"])
+def test_no_character_set_of_a_file_name_breaks_the_server(charset: str) -> None:
+    """Design 1.5: RFC 2231 lets the client choose how its file name is decoded, and Python's codecs fail in odd ways."""
+    with pytest.raises(BadMultipart, match="name of a file"):
+        read(_named(charset), "multipart/form-data; boundary=B")
+
+
+@pytest.mark.parametrize("charset", ["rot13", "no-such", "utf-16", "unicode_escape", ""])
+def test_other_character_sets_are_taken_as_well_as_they_can(charset: str) -> None:
+    fields, files = read(_named(charset), "multipart/form-data; boundary=B")
+    assert (fields, b"".join(files.written)) == ([], b"x")
+
+
+def _named(charset: str) -> bytes:
+    part = b"--B\r\nContent-Disposition: form-data; name=\"data\"; filename*=%b''%%ff%%5c\r\n\r\nx\r\n--B--\r\n"
+    return part % charset.encode()

@@ -185,7 +185,11 @@ def _described(headers: dict[str, str]) -> Part:
     name = disposition.get_param("name", header="content-disposition")
     if not isinstance(name, str):
         raise BadMultipart("A part of the body has no name.")
-    return Part(name=name, filename=disposition.get_filename(), content_type=headers.get("content-type"))
+    try:
+        filename = disposition.get_filename()
+    except ValueError:  # RFC 2231 lets the client name the character set, and Python knows some that are none
+        raise BadMultipart("The name of a file cannot be decoded.") from None
+    return Part(name=name, filename=filename, content_type=headers.get("content-type"))
 
 
 def _text(name: str, data: bytes) -> str:
