@@ -50,6 +50,59 @@ ROWS = {
 }
 """§1.4: the arguments of each method, and those that are optional with their defaults."""
 
+ERRORS = {
+    "attachment": {"object_not_found attachment_id"},
+    "attachments": set(),
+    "copy_message": {"object_not_found message_id"},
+    "create_message": {"object_forbidden inst_address_unassigned", "object_not_found from_inst_address_id"},
+    "delete_attachments": set(),
+    "delete_messages": set(),
+    "message": {"object_not_found message_id"},
+    "messages": set(),
+    "put_attachment": {
+        "object_invalid attachment_limit_exceeded",
+        "object_invalid draft_required",
+        "object_not_found message_id",
+    },
+    "recipients": {"object_not_found message_id"},
+    "recipients_group": {"object_not_found message_id"},
+    "refresh_recipients": {
+        "object_invalid draft_required",
+        "object_invalid recipients_group_modified",
+        "object_not_found message_id",
+    },
+    "retry_send_message": {
+        "object_forbidden inst_address_unassigned",
+        "object_invalid error_required",
+        "object_not_found message_id",
+    },
+    "send_message": {
+        "object_forbidden inst_address_unassigned",
+        "object_invalid content_required",
+        "object_invalid draft_required",
+        "object_invalid recipients_outdated",
+        "object_invalid recipients_required",
+        "object_invalid subject_required",
+        "object_not_found message_id",
+    },
+    "update_attachment": {"object_invalid draft_required", "object_not_found attachment_id"},
+    "update_message": {
+        "object_forbidden inst_address_unassigned",
+        "object_invalid draft_required",
+        "object_not_found from_inst_address_id",
+        "object_not_found message_id",
+    },
+    "update_recipients_group": {
+        "object_invalid draft_required",
+        "object_not_found custom_group_ids",
+        "object_not_found message_id",
+        "object_not_found primary_group_ids",
+        "object_not_found user_ids",
+    },
+    "user": set(),
+}
+"""§1.4: the errors of each method, with their reason or param_name."""
+
 LIMITS = {"subject": 200, "content": 15_000, "filename": 100, "description": 200}
 """§4.5."""
 
@@ -71,6 +124,12 @@ def test_arguments_defaults_and_limits_are_those_of_the_row(name: str) -> None:
     assert {key: argument.default for key, argument in arguments.items() if not argument.required} == optional
     for key in LIMITS.keys() & arguments.keys():
         assert arguments[key].limit == LIMITS[key]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_errors_are_those_of_the_row(name: str) -> None:
+    declared_errors = {f"{case.error} {word}" for case in declared(name).errors for word in (*case.reasons, *case.param_names)}
+    assert declared_errors == ERRORS[name]
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -100,6 +100,10 @@ def test_row_9_put_attachment_takes_name_type_and_description(usos: Installation
     attachment_id = usos.attach(usos.draft(), "x.bin", filename="żółw.txt", content_type="text/x-turtle", description="d" * 200)
     file = stored(usos, attachment_id)
     assert (file.filename, file.content_type, file.description) == ("żółw.txt", "text/x-turtle", "d" * 200)
+    chosen = usos.attach(usos.draft(), "plan.pdf", content_type="application/octet-stream")
+    assert stored(usos, chosen).content_type == "application/octet-stream"
+    guessed = usos.attach(usos.draft(), "plan.pdf", content_type="no media type")
+    assert stored(usos, guessed).content_type == "application/pdf"
 
 
 def test_row_9_put_attachment_limits(usos: Installation) -> None:

@@ -9,7 +9,8 @@ import requests
 from requests_oauthlib import OAuth1
 
 from postroom import clock
-from postroom.directory import clients
+from postroom.directory import clients, people
+from postroom.directory.people import NewPerson
 from postroom.settings import HttpSettings, UsosSettings
 from postroom.storage.store import open_store
 from tests.dialects.usos.conftest import Installation
@@ -58,6 +59,12 @@ def test_as_user_id_of_nobody_is_not_found(usos: Installation, user_id: str) -> 
     response = as_admin(usos, "user", as_user_id=user_id)
     assert response.status_code == 400
     assert (response.json()["error"], response.json()["param_name"]) == ("object_not_found", "as_user_id")
+
+
+def test_as_user_id_of_somebody_who_left_is_not_found_and_an_empty_one_is_none(usos: Installation) -> None:
+    gone = usos.store.database.write_now(people.add, NewPerson(first_name="A", last_name="B", active=False), clock.now())
+    assert as_admin(usos, "user", as_user_id=str(gone)).json()["error"] == "object_not_found"
+    assert forbidden(as_admin(usos, "user", as_user_id="")) == (401, "method_forbidden", "user_missing")
 
 
 def test_an_ordinary_consumer_may_not_impersonate(usos: Installation) -> None:
