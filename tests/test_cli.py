@@ -1,6 +1,7 @@
 """The command line (cli/): what scripts and people rely on. Expected errors are one sentence and exit status 1, never a traceback."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class Result:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
     """Run a command in this process, with settings of the test alone."""
-    for name in [name for name in __import__("os").environ if name.startswith(PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv(f"{PREFIX}CONFIG", "")
     monkeypatch.setenv("COLUMNS", "200")

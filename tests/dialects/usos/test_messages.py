@@ -2,9 +2,11 @@
 
 import re
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import update
 
 from postroom import clock
 from postroom.directory import addresses, clients, people
@@ -12,6 +14,7 @@ from postroom.directory.people import NewPerson
 from postroom.messages import drafts
 from postroom.messages.records import DraftContent
 from postroom.storage.database import Tx
+from postroom.storage.tables import messages
 from tests.dialects.usos.conftest import Installation
 
 ALL = "id|from_inst_address|subject|status|date|send_summary|send_to_myself|content|content_format|attachments_lifetime|recipients_valid|"
@@ -229,6 +232,24 @@ def test_row_7_date_is_polish_time_of_the_last_change(sqlite_usos: Installation)
     assert zoned in expected
 
 
+def test_row_7_date_of_a_sent_message_is_the_time_of_sending(usos: Installation) -> None:
+    """§4.1: whatever happens to it later, such as its end."""
+    message_id = usos.ready()
+    usos.ask("send_message", message_id=message_id)
+    times = {"status": "sent", "sent_at": 1_700_000_000_000, "modified_at": 1_700_090_000_000}
+    change(usos, message_id, **times)
+    assert usos.ask("message", message_id=message_id, fields="date") == {"date": "2023-11-14 23:13:20"}
+
+
+def change(usos: Installation, message_id: str, **values: Any) -> None:
+    """Let something have become of a message."""
+
+    def unit(tx: Tx) -> None:
+        tx.execute(update(messages).where(messages.c.id == int(message_id)).values(values))
+
+    usos.store.database.write_now(unit)
+
+
 def wire_date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, ZoneInfo("Europe/Warsaw")).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -328,6 +349,16 @@ def test_row_18_user_lists_own_messages_by_status(usos: Installation) -> None:
     assert usos.ask("user", status="pending|draft") == both
     assert usos.ask("user", status="sent|error") == []
     assert usos.ask("user", status="") == []
+
+
+def test_row_18_user_finds_each_status(usos: Installation) -> None:
+    """§1.4 row 18, §4.5: draft, pending, sent, error."""
+    numbers = {status: usos.draft() for status in ("draft", "pending", "sent", "error")}
+    for status, message_id in numbers.items():
+        change(usos, message_id, status=status)
+    for status, message_id in numbers.items():
+        assert usos.ask("user", fields="id|status", status=status) == [{"id": message_id, "status": status}]
+    assert [one["status"] for one in usos.ask("user", fields="status", status="error|sent")] == ["sent", "error"]
 
 
 def test_row_18_user_refuses_secondary_fields_and_unknown_statuses(sqlite_usos: Installation) -> None:
