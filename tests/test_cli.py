@@ -170,7 +170,7 @@ def test_migrate_makes_a_store_and_does_no_harm_twice(run: Any, tmp_path: Path) 
 def test_user_add_prints_the_number_alone(run: Any, place: Store) -> None:
     result = run("user", "add", "--first-name", "Łucja", "--last-name", "Nowak", "--email", "lucja@uni.example", "--language", "en")
     person = place.database.read_now(people.get, int(result.out))
-    assert (person.full_name, person.email, person.language) == ("Łucja Nowak", "lucja@uni.example", "en")
+    assert (person.first_name, person.last_name, person.email, person.language) == ("Łucja", "Nowak", "lucja@uni.example", "en")
 
 
 @pytest.mark.parametrize("wrong", [["--email", "no address"], ["--language", "de"], ["--alt-email", "a@b\r\nX: y"]])

@@ -18,7 +18,13 @@ BEYOND = 2**31
 def test_a_person_comes_back_as_added_with_normal_addresses(store: Store) -> None:
     number = store.database.write_now(people.add, JAN, NOW)
     person = store.database.read_now(people.get, number)
-    assert (person.uid, person.full_name, person.email, person.alt_email) == ("1001", "Jan Żak", "Jan@example.edu", None)
+    assert (person.uid, person.first_name, person.last_name, person.email, person.alt_email) == (
+        "1001",
+        "Jan",
+        "Żak",
+        "Jan@example.edu",
+        None,
+    )
     assert (person.title_before, person.language, person.active, person.picture) == ("dr hab.", "pl", True, "https://x.pl/1.jpg")
 
 

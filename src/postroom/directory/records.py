@@ -27,11 +27,6 @@ class Person(Struct, frozen=True, kw_only=True):
     school: str | None
     active: bool
 
-    @property
-    def full_name(self) -> str:
-        """First and last name, as a display name in headers."""
-        return f"{self.first_name} {self.last_name}".strip()
-
 
 class Group(Struct, frozen=True, kw_only=True):
     """A group of people: primary (the tree of the organisation), custom (somebody's own), or course (members come from a course list)."""
