@@ -58,7 +58,7 @@ def test_a_store_that_comes_and_goes_loses_nobody(sqlite_store: Store, after: bo
     async def main() -> None:
         async with running(Sink()) as sink:
             store = msgspec.structs.replace(sqlite_store, database=flaky)
-            ours = with_relay(store, sink.port, DeliverySettings(lease=1))
+            ours = with_relay(store, sink.port, DeliverySettings(lease=2))
             people = [f"ok{n}@x.example" for n in range(120)]
             message = sqlite_store.database.write_now(add_message, people)
             async with working(ours):
