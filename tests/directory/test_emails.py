@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.directory.emails import MAX_EMAIL, normalise
+from postroom.directory.emails import MAX_EMAIL, normalise, unique
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,8 @@ def test_nothing_that_could_break_a_header_or_a_command_passes(address: str) -> 
         assert normal.count("@") == 1
         assert len(normal) <= MAX_EMAIL
         assert normalise(normal) == normal
+
+
+def test_a_list_keeps_the_first_spelling_of_each_and_tells_what_is_none() -> None:
+    assert unique(["Jan@x.pl", "nobody", " jan@X.PL ", "b@x.pl", "a b@x.pl"]) == (["Jan@x.pl", "b@x.pl"], ["nobody", "a b@x.pl"])
+    assert unique([]) == ([], [])

@@ -7,6 +7,7 @@ passes: real clients use such.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import idna
@@ -31,6 +32,19 @@ def normalise(address: str) -> str | None:
     if _DOMAIN.fullmatch(ascii_domain) is None or len(local) + 1 + len(ascii_domain) > MAX_EMAIL:
         return None
     return f"{local}@{ascii_domain}"
+
+
+def unique(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the addresses in their normal form, each once regardless of case, the first spelling of it; and those that are none."""
+    good: dict[str, str] = {}
+    bad: list[str] = []
+    for address in addresses:
+        normal = normalise(address)
+        if normal is None:
+            bad.append(address)
+        else:
+            good.setdefault(normal.lower(), normal)
+    return list(good.values()), bad
 
 
 def _to_ascii(domain: str) -> str:

@@ -185,10 +185,7 @@ def _check_groups(tx: Tx, ids: list[int]) -> None:
 
 
 def _checked_emails(addresses: Iterable[str]) -> list[str]:
-    unique: dict[str, str] = {}
-    for address in addresses:
-        normal = emails.normalise(address)
-        if normal is None:
-            raise Invalid("emails", f"not an address: {address!r}")
-        unique.setdefault(normal.lower(), normal)
-    return list(unique.values())
+    good, bad = emails.unique(addresses)
+    if bad:
+        raise Invalid("emails", f"not an address: {bad[0]!r}")
+    return good

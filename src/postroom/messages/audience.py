@@ -82,17 +82,10 @@ def _check_sizes(change: AudienceChange) -> None:
 
 def _checked_emails(given: Iterable[str]) -> list[str]:
     """Normalise addresses and drop repeated ones. Raises ``Invalid`` that names the first bad ones."""
-    good: dict[str, str] = {}
-    bad: list[str] = []
-    for address in given:
-        normal = emails.normalise(address)
-        if normal is None:
-            bad.append(address)
-        else:
-            good.setdefault(normal.lower(), normal)
+    good, bad = emails.unique(given)
     if bad:
         raise Invalid("emails", "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]))
-    return list(good.values())
+    return good
 
 
 def _primary(tx: Tx, codes: Sequence[str], *, strict: bool) -> list[int]:
