@@ -212,6 +212,26 @@ def test_tokens_need_a_client_and_a_person(run: Any, place: Store, client: str |
     assert (result.status, words in result.err) == (1, True)
 
 
+def test_a_revoked_token_no_longer_works(run: Any, place: Store) -> None:
+    person = place.database.write_now(people.add, people.NewPerson(first_name="A", last_name="B"), clock.now())
+    key = json.loads(run("client", "add", "Timetable", "--json").out)["key"]
+    token = json.loads(run("token", "add", "--client", key, "--user", str(person), "--scope", "mailclient", "--json").out)["token"]
+    assert run("token", "revoke", token).status == 0
+    assert place.database.read_now(clients.token_by_key, place.vault, token, clock.now()) is None
+    assert run("token", "revoke", "no-such-token").status == 1
+
+
+def test_find_shows_the_numbers_that_other_commands_take(run: Any, place: Store) -> None:
+    person = people.NewPerson(uid="A-17", first_name="Łucja", last_name="Nowak", email="lucja@uni.example")
+    number = place.database.write_now(people.add, person, clock.now())
+    place.database.write_now(people.add, people.NewPerson(first_name="Jan", last_name="Kowal", active=False), clock.now())
+    assert re.search(rf"user\W+{number}\W+A-17\W+Łucja Nowak\W+lucja@uni\.example", run("find", "łucja").out)
+    assert "user, inactive" in run("find", "kowal").out
+    assert [json.loads(line)["name"] for line in run("find", "--json").out.splitlines()] == ["Łucja Nowak", "Jan Kowal"]
+    assert "There is more" in run("find", "--limit", "1").out
+    assert "Nobody" in run("find", "nobody-like-this").out
+
+
 # -- import ----------------------------------------------------------------------------------------------------------
 
 
@@ -262,9 +282,9 @@ def send(tx: Tx, people_count: int, subject: str) -> int:
     ]
     tx.execute(insert(recipients), rows)
     waiting = select(recipients.c.id).where(recipients.c.message_id == number, recipients.c.state == "deferred")
-    try_ = {"at": 1, "relay": "relay", "outcome": "deferred", "reply_code": 450, "reply_text": "4.2.0 greylisted"}
+    try_ = {"at": 1, "relay": "relay", "outcome": "deferred", "reply_code": 450, "reply_text": "450 4.2.0 greylisted"}
     tx.execute(insert(attempts), [{**try_, "recipient_id": recipient} for recipient in tx.scalars(waiting)])
-    reply = {"reply_code": 450, "reply_text": "4.2.0 greylisted [bold]\x1b[31m", "attempts": 2}
+    reply = {"reply_code": 450, "reply_text": "450 4.2.0 greylisted [bold]\x1b[31m", "attempts": 2}
     tx.execute(update(recipients).where(recipients.c.state == "deferred").values(reply))
     return number
 
@@ -299,7 +319,7 @@ def test_message_shows_counts_and_the_beginning_of_the_roll(run: Any, place: Sto
     assert "p49@" in result.out
     assert "p50@" not in result.out
     assert f"1150 more: postroom message {number} --all" in result.out
-    assert "450 4.2.0 greylisted" in result.out
+    assert re.search(r"│ 450 4\.2\.0 greylisted", result.out), "the reply, its code once"
 
 
 def test_message_pages_through_the_whole_roll(run: Any, place: Store) -> None:
@@ -309,6 +329,32 @@ def test_message_pages_through_the_whole_roll(run: Any, place: Store) -> None:
     head, *roll = [json.loads(line) for line in run("message", str(number), "--all", "--json").out.splitlines()]
     assert head["counts"] == {"delivered": 800, "deferred": 400}
     assert [line["email"] for line in roll] == [f"p{count}@uni.example" for count in range(1200)]
+
+
+def test_message_names_people_and_counts_the_copy_for_the_author_beside_the_roll(run: Any, place: Store) -> None:
+    number = place.database.write_now(send, 3, "Exams")
+    person = place.database.write_now(people.add, people.NewPerson(first_name="Jan", last_name="Nowak"), clock.now())
+    more = [
+        {"message_id": number, "user_id": person, "state": "suppressed", "role": role, "reply_text": "no address"}
+        for role in ("to", "self")
+    ]
+    place.database.write_now(lambda tx: tx.execute(insert(recipients), more) and None)
+    result = run("message", str(number))
+    assert "4 recipients, and a copy for the author" in result.out
+    assert re.search(r"suppressed\W+1\b", result.out)
+    assert re.search(r"Jan Nowak\W+none\W+suppressed", result.out)
+    assert "Jan Nowak (copy for the author)" in result.out
+    head, *roll = [json.loads(line) for line in run("message", str(number), "--json").out.splitlines()]
+    assert head["counts"] == {"delivered": 2, "deferred": 1, "suppressed": 1}
+    assert [line["name"] for line in roll] == ["", "", "", "Jan Nowak", "Jan Nowak"]
+
+
+def test_queue_says_where_to_look_when_nothing_goes_on(run: Any, place: Store) -> None:
+    place.database.write_now(send, 3, "Exams")
+    assert "overdue" in run("queue").out
+    later = update(recipients).where(recipients.c.state == "deferred").values(due_at=clock.now() + 60_000)
+    place.database.write_now(lambda tx: tx.execute(later) and None)
+    assert "overdue" not in run("queue").out
 
 
 @pytest.mark.parametrize("number", ["1", "999999", str(2**31), str(2**70)])
@@ -340,7 +386,9 @@ def test_settings_never_show_a_secret(run: Any) -> None:
         assert not re.search("s{40}|hunter", told.out + told.err)
 
 
-def test_settings_are_a_table_with_all_of_them(run: Any) -> None:
+def test_settings_are_listed_so_that_names_stay_whole_in_a_narrow_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     out = run("settings", HTTP__PORT="9999").out
-    for words in ("http.port", "POSTROOM_HTTP__PORT", "9999", "8025", "Port that the API listens on"):
+    for words in ("http.port = 9999  (default: 8025)", "POSTROOM_RELAY__MESSAGES_PER_CONNECTION", "Port that the API listens on"):
         assert words in out
+    assert max(map(len, out.splitlines())) <= 80

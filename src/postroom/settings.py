@@ -295,7 +295,7 @@ def _read_file(environment: Mapping[str, str], file: Path | None) -> dict[str, A
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"{path}: {error}"
+        msg = f"{path}: {error.strerror if isinstance(error, OSError) else error}"
         raise SettingsError(msg) from error
 
 

@@ -1,9 +1,9 @@
-"""The commands that say who there is: import, user, client, token."""
+"""The commands that say who there is: import, find, user, client, token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -12,7 +12,10 @@ from postroom import clock
 from postroom.cli.output import CommandFailure, console, opened_store, print_json, row, table
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
+    from postroom.directory.finding import Found
     from postroom.directory.importing import ImportFailed, Progress
+
+_SHOWN: Final = 50
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -20,15 +23,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
     app.command("import", epilog="Example: postroom import organisation/")(import_folder)
-    for name, about, command, example in (
-        ("user", "People of the organisation.", add_user, "postroom user add --first-name Anna --last-name Nowak --email anna@example.edu"),
-        ("client", "Programs that call the API.", add_client, 'postroom client add "Timetable" --json'),
-        ("token", "Rights of programs to act for people.", add_token, "postroom token add --client KEY --user 17 --scope mailclient"),
-    ):
-        group = typer.Typer(help=about, no_args_is_help=True)
-        group.callback()(_nothing)
-        group.command("add", epilog=f"Example: {example}")(command)
-        app.add_typer(group, name=name)
+    app.command(epilog="Example: postroom find nowak")(find)
+    people = _group(app, "user", "People of the organisation.")
+    people.command("add", epilog="Example: postroom user add --first-name Anna --last-name Nowak --email anna@example.edu")(add_user)
+    programs = _group(app, "client", "Programs that call the API.")
+    programs.command("add", epilog='Example: postroom client add "Timetable" --json')(add_client)
+    rights = _group(app, "token", "Rights of programs to act for people.")
+    rights.command("add", epilog="Example: postroom token add --client KEY --user 17 --scope mailclient")(add_token)
+    rights.command("revoke", epilog="Example: postroom token revoke TOKEN")(revoke_token)
+
+
+def _group(app: typer.Typer, name: str, about: str) -> typer.Typer:
+    group = typer.Typer(help=about, no_args_is_help=True)
+    group.callback()(_nothing)
+    app.add_typer(group, name=name)
+    return group
 
 
 def _nothing() -> None:
@@ -50,7 +59,7 @@ def import_folder(
                 result = importing.import_folder(store.database, folder, show)
         except importing.ImportFailed as failure:
             _print_problems(failure)
-            raise CommandFailure("Nothing was imported; mend these lines, then run the command again.") from None
+            raise CommandFailure("Nothing was imported; mend that, then run the command again.") from None
     counted = table("Imported", "file", "new", "changed", "removed", "as before")
     for file in result.files:
         row(counted, file.file, file.created, file.updated, file.removed, file.unchanged)
@@ -77,13 +86,51 @@ def _progress() -> "Iterator[Progress]":
 
 
 def _print_problems(failure: "ImportFailed") -> None:
+    errors = Console(stderr=True, highlight=False)
+    if not failure.problems[0].file:  # the folder as a whole
+        errors.print(failure.problems[0].reason, markup=False, soft_wrap=True)
+        return
     shown = table("What is wrong", "file", "line", "reason")
     for problem in failure.problems:
         row(shown, problem.file, problem.line or "", problem.reason)
-    errors = Console(stderr=True, highlight=False)
     errors.print(shown)
     if failure.omitted:
         errors.print(f"and {failure.omitted} more")
+
+
+def find(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Parts of a name, an address or a key; none: everybody.", metavar="WORDS")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show.")] = _SHOWN,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Find people, groups, institutional addresses and clients, with the numbers and keys that stand for them.
+
+    The API and the other commands know people, addresses and groups by number, primary groups by key.
+    """
+    from postroom.directory import finding  # noqa: PLC0415 - loaded by the commands that need it
+
+    with opened_store() as store:
+        found = store.database.read_now(finding.find, " ".join(words or []), limit + 1)
+    if as_json:
+        for one in found[:limit]:
+            print_json(one)
+        return
+    if not found:
+        console().print("Nobody and nothing of that name.")
+        return
+    shown = table("Found", "what", "number", "key", "name", "address")
+    for one in found[:limit]:
+        row(shown, _what(one), one.id, one.key or "", one.name, one.email or "")
+    console().print(shown)
+    if len(found) > limit:
+        console().print(f"There is more: add --limit {limit * 10}, or more words.")
+
+
+def _what(found: "Found") -> str:
+    owner = f" of user {found.owner_id}" if found.owner_id is not None else ""
+    return f"{found.kind}{owner}{'' if found.active else ', inactive'}"
 
 
 def add_user(
@@ -119,8 +166,10 @@ def add_client(
 
 def add_token(
     client_key: Annotated[str, typer.Option("--client", help="Key of the client.", metavar="KEY")],
-    user: Annotated[int, typer.Option("--user", min=1, help="Number of the person.", metavar="ID")],
-    scope: Annotated[list[str], typer.Option("--scope", help="What the client may do for this person; may be given more than once.")],
+    user: Annotated[int, typer.Option("--user", min=1, help="Number of the person; 'postroom find NAME' shows it.", metavar="ID")],
+    scope: Annotated[
+        list[str], typer.Option("--scope", help="What it may do for this person, mailclient say; may be given more than once.")
+    ],
     as_json: AsJson = False,  # noqa: FBT002 - as above
 ) -> None:
     """Let a client act for a person within scopes, and print the token and its secret: this once, they are kept encrypted."""
@@ -141,6 +190,15 @@ def add_token(
         print_json({"token": token.token, "secret": token.secret})
     else:
         _print_pair(f"Token for user {user}: {', '.join(sorted(token.scopes))}", token.token, token.secret)
+
+
+def revoke_token(token: Annotated[str, typer.Argument(help="The token, as 'postroom token add' printed it.", metavar="TOKEN")]) -> None:
+    """End a token for good: from now on its client cannot act for the person by it."""
+    from postroom.directory import clients  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        store.database.write_now(clients.revoke_token, token, clock.now())
+    console().print("Revoked.")
 
 
 def _print_pair(title: str, key: str, secret: str) -> None:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from msgspec import Struct
 from msgspec.structs import asdict
+from rich.markup import escape
+from rich.padding import Padding
 
+from postroom import clock
 from postroom.cli.output import console, moment, opened_store, print_json, printable, row, table
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import NotFound
@@ -19,6 +22,8 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
 
 _PAGE: Final = 500
 _SHOWN: Final = 50
+_OVERDUE: Final = 10_000
+_STUCK: Final = "Some are overdue: a backlog; or no worker runs; or the relay is away, then relay_down in the worker's log says why."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
@@ -76,7 +81,7 @@ def message(
 
     with opened_store() as store:
         head = store.database.read_now(_head, number)
-        counts = store.database.read_now(state_counts, number, include_self=True)
+        counts = store.database.read_now(state_counts, number)
         pages = _pages(store, number, None if everyone else _SHOWN)
         if as_json:
             print_json({**asdict(head), "counts": counts})
@@ -86,14 +91,16 @@ def message(
             return
         _print_head(head)
         total = sum(counts.values())
-        states = table(f"{total} recipients", "state", "people")
+        rows = sum(store.database.read_now(state_counts, number, include_self=True).values())
+        console().print(f"\n{total} recipients{', and a copy for the author' if rows > total else ''}")
+        states = table("", "state", "people")
         for state, people in sorted(counts.items()):
             row(states, state, people)
         console().print(states)
         for page in pages:
             _print_roll(page)
-    if total > _SHOWN and not everyone:
-        console().print(f"{total - _SHOWN} more: postroom message {number} --all")
+    if rows > _SHOWN and not everyone:
+        console().print(f"{rows - _SHOWN} more: postroom message {number} --all")
 
 
 def settings(
@@ -109,11 +116,10 @@ def settings(
         for setting in listed:
             print_json(setting)
         return
-    shown = table("Settings", "name and environment", "value", "default", "meaning")
     for setting in listed:
-        default = "" if setting.default == setting.value else setting.default
-        row(shown, f"{setting.name} {setting.environment}", setting.value, default, setting.description)
-    console().print(shown)
+        default = "" if setting.default == setting.value else f"  (default: {setting.default or 'empty'})"
+        console().print(f"[bold]{escape(setting.name)}[/] = {escape(printable(setting.value))}{escape(default)}")
+        console().print(Padding(escape(f"{setting.environment}\n{setting.description}"), (0, 0, 1, 4)))
 
 
 def _head(tx: "Tx", number: int) -> MessageHead:
@@ -143,11 +149,14 @@ def _pages(store: "Store", number: int, limit: int | None) -> "Iterator[list[Rol
 
 
 def _print_queue(lines: "list[QueueLine]") -> None:
-    shown = table("Waiting for delivery", "message", "subject", "lane", "people", "sent", "next try", "last reply")
+    columns = ("message", "subject", "lane", "people", "sent", "next try", "last reply")
+    shown = table("Waiting for delivery", *columns, times=("sent", "next try"))
     for line in lines:
         people = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()))
         row(shown, line.message_id, line.subject, line.lane, people, moment(line.since), moment(line.next_due), line.last_reply)
     console().print(shown)
+    if any(line.next_due is not None and line.next_due < clock.now() - _OVERDUE for line in lines):
+        console().print(_STUCK)
 
 
 def _print_head(head: MessageHead) -> None:
@@ -163,10 +172,10 @@ def _print_head(head: MessageHead) -> None:
 
 
 def _print_roll(lines: "list[RollLine]") -> None:
-    shown = table("", "user", "address", "role", "state", "tries", "when", "reply")
+    shown = table("", "user", "name", "address", "state", "tries", "when", "reply", times=("when",))
     for line in lines:
-        reply = f"{line.reply_code or ''} {line.reply_text or ''}".strip()
+        name = f"{line.name} (copy for the author)" if line.role == "self" else line.name
         doubt = " (perhaps twice)" if line.ambiguous else ""
         when = moment(line.settled_at) or (f"due {moment(line.due_at)}" if line.due_at else "")
-        row(shown, line.user_id or "", line.email or "none", line.role, f"{line.state}{doubt}", line.attempts, when, reply)
+        row(shown, line.user_id or "", name, line.email or "none", f"{line.state}{doubt}", line.attempts, when, line.reply_text or "")
     console().print(shown)

@@ -1,6 +1,6 @@
 """How commands speak: results on standard output, errors in one red sentence on standard error; and how they open the store."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # opening a store loads the whole of SQLAlchemy; most helps d
     from postroom.storage.store import Store
 
 NOT_CURRENT: Final = "has no schema yet, or that of another version; run 'postroom migrate' first"
+_DATE_WIDTH: Final = len("2026-01-31")
 
 
 class CommandFailure(Exception):
@@ -38,11 +39,14 @@ def print_json(value: object) -> None:
     print(msgspec.json.encode(value).decode())  # noqa: T201 - standard output is what this function is for
 
 
-def table(title: str, *columns: str) -> Table:
-    """Return an empty table in the one style of all commands; its cells are plain text, see ``row``."""
+def table(title: str, *columns: str, times: Collection[str] = ()) -> Table:
+    """Return an empty table in the one style of all commands; its cells are plain text, see ``row``.
+
+    ``times`` are the columns that hold a ``moment``: they stay as wide as a date, however narrow the terminal.
+    """
     made = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", min_width=_DATE_WIDTH if column in times else None)
     return made
 
 
@@ -90,7 +94,8 @@ def _sentence(error: CommandFailure | PostroomError | SettingsError) -> str:
         text = " ".join(error.reason.split())
         return f"Not available: {text}. Mend that, then run the command again."
     if isinstance(error, NotFound):
-        return f"There is no {error.kind.replace('_', ' ')} {error.key}."
+        where = " 'postroom find NAME' shows the numbers of people." if error.kind == "user" else ""
+        return f"There is no {error.kind.replace('_', ' ')} {error.key}.{where}"
     if isinstance(error, SettingsError):
         return f"Settings: {error}."
     return str(error)

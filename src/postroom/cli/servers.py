@@ -58,7 +58,8 @@ def migrate() -> None:
     """Make the store, or bring it to the schema of this version: all of it or nothing. Does no harm when run again."""
     settings = load()
     _migrate(settings)
-    console().print("The store has the schema of this version.")
+    place = "on PostgreSQL" if settings.database.url else f"in {settings.data_dir}"
+    console().print(f"The store {place} has the schema of this version.", markup=False, soft_wrap=True)
 
 
 def _begin(*, supervised: bool) -> Settings:

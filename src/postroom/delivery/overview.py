@@ -7,7 +7,7 @@ from sqlalchemy import Row, func, select
 
 from postroom.delivery.records import Attempt, QueueLine, RollLine
 from postroom.storage.database import Tx
-from postroom.storage.tables import IS_OPEN, attempts, messages, recipients
+from postroom.storage.tables import IS_OPEN, attempts, messages, recipients, users
 
 _r: Final = recipients.c
 
@@ -42,6 +42,7 @@ def roll(tx: Tx, message_id: int, after_id: int, limit: int) -> list[RollLine]:
         select(
             _r.id,
             _r.user_id,
+            func.trim(func.coalesce(users.c.first_name + " " + users.c.last_name, "")).label("name"),
             _r.email,
             _r.role,
             _r.state,
@@ -52,6 +53,7 @@ def roll(tx: Tx, message_id: int, after_id: int, limit: int) -> list[RollLine]:
             _r.reply_text,
             _r.settled_at,
         )
+        .join_from(recipients, users, users.c.id == _r.user_id, isouter=True)
         .where(_r.message_id == message_id, _r.id > after_id)
         .order_by(_r.id)
         .limit(limit)

@@ -69,6 +69,8 @@ class RollLine(Struct, frozen=True, kw_only=True):
 
     id: int
     user_id: int | None
+    name: str
+    """Full name of a person of the organisation, else empty."""
     email: str | None
     role: Role
     state: State
