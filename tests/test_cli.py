@@ -1,5 +1,6 @@
 """The command line (cli/): what scripts and people rely on. Expected errors are one sentence and exit status 1, never a traceback."""
 
+import asyncio
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from sqlalchemy import insert, select, update
 from postroom import __version__, clock
 from postroom.cli import app, main
 from postroom.directory import clients, people
+from postroom.messages import attachments, drafts
+from postroom.messages.records import DraftContent, NewAttachment
 from postroom.settings import PREFIX, Settings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
@@ -78,7 +81,7 @@ def test_every_command_explains_itself(run: Any, command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.status == 0
     assert "Usage: postroom" in result.out
-    if command and command[-1] not in {"user", "client", "token"}:
+    if command and command[-1] not in {"user", "client", "token", "link"}:
         assert f"Example: postroom {' '.join(command)}" in result.out
 
 
@@ -159,6 +162,12 @@ def test_the_config_option_names_the_file(run: Any, tmp_path: Path) -> None:
 
 
 # -- migrate, user, client, token ------------------------------------------------------------------------------------
+
+
+def test_import_of_a_folder_without_files_says_which_are_wanted(run: Any, place: Store, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("import", str(tmp_path / "empty"))
+    assert (result.status, "none of people.csv" in result.err, "line" in result.err) == (1, True, False)
 
 
 def test_migrate_makes_a_store_and_does_no_harm_twice(run: Any, tmp_path: Path) -> None:
@@ -392,3 +401,29 @@ def test_settings_are_listed_so_that_names_stay_whole_in_a_narrow_terminal(run: 
     for words in ("http.port = 9999  (default: 8025)", "POSTROOM_RELAY__MESSAGES_PER_CONNECTION", "Port that the API listens on"):
         assert words in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_link_is_shown_and_withdrawn_with_its_file(run: Any, place: Store) -> None:
+    """Design 1.5: links are revocable, for a file that went to the wrong people say; the file leaves the disk at once."""
+
+    async def stored() -> str:
+        async with place.blobs.writer() as blob:
+            await blob.write(b"secret marks")
+            return await blob.commit()
+
+    def attached(tx: Tx, key: str) -> tuple[int, int]:
+        author = people.add(tx, people.NewPerson(first_name="A", last_name="B"), clock.now())
+        message = drafts.create(tx, author, DraftContent(subject="s"), clock.now(), "usos")
+        new = NewAttachment(blob_key=key, filename="oceny.csv", content_type="text/csv", size=12)
+        return message, attachments.add(tx, author, message, new, clock.now())
+
+    key = asyncio.run(stored())
+    message, attachment = place.database.write_now(attached, key)
+    assert "oceny.csv" in run("link", "list", str(message)).out
+    assert "no attachments" in run("link", "list", str(message + 1)).out
+    assert run("link", "revoke", str(attachment)).out == "Withdrawn.\n"
+    assert not list(place.settings.data_dir.glob(f"blobs/*/{key}"))
+    assert "ended" in run("link", "list", str(message)).out
+    assert run("link", "revoke", str(attachment)).out == "It was withdrawn before.\n"
+    missing = run("link", "revoke", str(attachment + 1))
+    assert (missing.status, "no attachment" in missing.err) == (1, True)

@@ -235,10 +235,11 @@ def test_links_can_be_withdrawn(office: Office) -> None:
     attachment_id = attach(office, message_id)
     office.submit(message_id)
     signed = signature(office, get(office, attachment_id))
-    with pytest.raises(NotFound):
-        office.run(attachments.revoke, office.other, attachment_id, NOW)
-    for now in (NOW + 1, NOW + 2):
-        office.run(attachments.revoke, office.author, attachment_id, now)
+    for unknown in (0, attachment_id + 1, 2**31, -1):
+        with pytest.raises(NotFound):
+            office.run(attachments.revoke, unknown, NOW)
+    blob_key = get(office, attachment_id).blob_key
+    assert [office.run(attachments.revoke, attachment_id, now) for now in (NOW + 1, NOW + 2)] == [blob_key, None]
     assert get(office, attachment_id).revoked_at == NOW + 1
     with pytest.raises(WrongState, match="gone"):
         fetch(office, attachment_id, signed)

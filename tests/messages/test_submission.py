@@ -246,7 +246,7 @@ def test_links_live_anew_from_the_retry(office: Office) -> None:
         for key in "ab"
     )
     office.submit(message_id)
-    office.run(attachments.revoke, office.author, withdrawn, NOW)
+    office.run(attachments.revoke, withdrawn, NOW)
     office.outcome(message_id, "failed")
     settle(office, message_id)
     retry(office, message_id, NOW + 5 * DAY)

@@ -140,14 +140,17 @@ def delete(tx: Tx, author_id: int, ids: Sequence[int], now: int) -> tuple[list[i
     return matched, [gone[number] for number in matched]
 
 
-def revoke(tx: Tx, author_id: int, attachment_id: int, now: int) -> None:
-    """Withdraw the link of an attachment, whatever the state of its message; the file may be deleted then.
+def revoke(tx: Tx, attachment_id: int, now: int) -> str | None:
+    """Withdraw the link of an attachment, whoever's it is and whatever the state of its message; for who runs the server.
 
-    Raises ``NotFound("attachment", id)``. Doing it again changes nothing.
+    Returns the key of its blob, to be deleted after the commit; ``None`` when it was withdrawn before. Raises
+    ``NotFound("attachment", id)``.
     """
-    get(tx, author_id, attachment_id)
+    known_number = 0 < attachment_id <= LARGEST_ID
+    if not known_number or tx.execute(select(attachments.c.id).where(attachments.c.id == attachment_id)).first() is None:
+        raise NotFound("attachment", attachment_id)
     statement = update(attachments).where(attachments.c.id == attachment_id, attachments.c.revoked_at == null())
-    tx.execute(statement.values(revoked_at=now))
+    return tx.execute(statement.values(revoked_at=now).returning(attachments.c.blob_key)).scalar_one_or_none()
 
 
 def retire_expired(tx: Tx, now: int, limit: int) -> list[str]:
