@@ -57,6 +57,7 @@ def test_the_key_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> Non
     signature = open_vault(settings).sign("p", "d")
     assert open_vault(settings).verify("p", "d", signature)
     assert stat.S_IMODE((tmp_path / "new" / "secret.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["secret.key"]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -218,6 +219,12 @@ def test_a_file_that_is_no_store_is_no_traceback_of_a_library(tmp_path: Path, co
             database.write_now(ping)
     finally:
         database.close()
+
+
+def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    """docs/configuration.md: other users of the machine read no letters."""
+    SqliteDatabase(tmp_path / "new" / "postroom.sqlite3").close()
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
 
 def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:

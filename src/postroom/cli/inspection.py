@@ -92,7 +92,7 @@ def message(
         _print_head(head)
         total = sum(counts.values())
         rows = sum(store.database.read_now(state_counts, number, include_self=True).values())
-        console().print(f"\n{total} recipients{', and a copy for the author' if rows > total else ''}")
+        console().print(f"\n{total} recipient{'' if total == 1 else 's'}{', and a copy for the author' if rows > total else ''}")
         states = table("", "state", "people")
         for state, people in sorted(counts.items()):
             row(states, state, people)
@@ -118,8 +118,8 @@ def settings(
         return
     for setting in listed:
         default = "" if setting.default == setting.value else f"  (default: {setting.default or 'empty'})"
-        console().print(f"[bold]{escape(setting.name)}[/] = {escape(printable(setting.value))}{escape(default)}")
-        console().print(Padding(escape(f"{setting.environment}\n{setting.description}"), (0, 0, 1, 4)))
+        console().print(f"[bold]{escape(setting.name)}[/] = {escape(printable(setting.value or '(empty)'))}{escape(default)}")
+        console().print(Padding(escape(f"{setting.environment}\n{setting.description}"), (0, 0, 1, 4), expand=False))
 
 
 def _head(tx: "Tx", number: int) -> MessageHead:

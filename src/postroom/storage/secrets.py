@@ -74,7 +74,7 @@ def open_vault(settings: Settings) -> Vault:
 def _key_file(path: Path) -> bytes:
     """Read the key; several processes may start at once, so the file is put in place whole, and the first one wins."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         own = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(48))

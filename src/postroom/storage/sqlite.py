@@ -62,7 +62,7 @@ class SqliteDatabase:
         Raises ``Unavailable`` when the folder cannot be made.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # letters and addresses are nobody else's business
         except OSError as error:
             raise Unavailable(str(error)) from error
         self._closed = False
