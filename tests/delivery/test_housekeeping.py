@@ -64,6 +64,18 @@ def test_old_nonces_are_forgotten(store: Store) -> None:
     assert len(store.database.read_now(lambda tx: tx.execute(select(nonces)).all())) == 2
 
 
+def test_a_busy_minute_leaves_no_nonces_behind(store: Store) -> None:
+    """What a busy API uses up in a minute is cleared in one: the table must not grow for ever."""
+
+    def prepare(tx: Tx) -> None:
+        client = tx.execute(insert(clients).values(key="k", secret="s", name="n", created_at=1).returning(clients.c.id)).scalar_one()
+        tx.execute(insert(nonces), [{"client_id": client, "timestamp": 1, "nonce": str(number)} for number in range(2_500)])
+
+    store.database.write_now(prepare)
+    asyncio.run(housekeeping.clear(store, NOW))
+    assert store.database.read_now(lambda tx: tx.execute(select(nonces)).all()) == []
+
+
 def test_a_blob_that_is_gone_already_stops_nothing(store: Store) -> None:
     """Two workers, or one after a crash, may come for the same file."""
     message = store.database.write_now(add_message, ["a@x.example"])
