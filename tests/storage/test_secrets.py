@@ -78,5 +78,14 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
         open_vault(Settings(data_dir=tmp_path / "file"))
 
 
+@pytest.mark.parametrize("content", [b"", b"\n" * 64, b"x" * 31])
+def test_a_key_file_that_was_cut_off_is_no_key(tmp_path: Path, content: bytes) -> None:
+    """Design 1.5: with an empty key everybody could sign links."""
+    (tmp_path / "secret.key").write_bytes(content)
+    with pytest.raises(Unavailable, match="put the right file back"):
+        open_vault(Settings(data_dir=tmp_path))
+    assert (tmp_path / "secret.key").read_bytes() == content
+
+
 def test_nothing_shows_the_key() -> None:
     assert repr(VAULT) == "Vault(…)"

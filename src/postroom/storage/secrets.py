@@ -22,6 +22,7 @@ from postroom.settings import Settings
 
 _NONCE_BYTES: Final = 12
 _KEY_FILE: Final = "secret.key"
+_SHORTEST_KEY: Final = 32
 
 
 class Vault:
@@ -61,7 +62,7 @@ class Vault:
 def open_vault(settings: Settings) -> Vault:
     """Open the vault of this installation, making the key file when neither it nor the setting is there.
 
-    Raises ``Unavailable`` when the key file can neither be read nor written.
+    Raises ``Unavailable`` when the key file can neither be read nor written, or holds no whole key.
     """
     if settings.secret_key:
         return Vault(settings.secret_key.encode())
@@ -86,7 +87,10 @@ def _key_file(path: Path) -> bytes:
             pass
         finally:
             own.unlink()
-    return path.read_bytes().strip()
+    key = path.read_bytes().strip()
+    if len(key) < _SHORTEST_KEY:  # a copy that broke off, say: links signed with it could be guessed
+        raise Unavailable(f"secret key: {path} holds less than {_SHORTEST_KEY} characters; put the right file back")
+    return key
 
 
 def _derive(master: bytes, purpose: bytes) -> bytes:
