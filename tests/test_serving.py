@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -129,6 +130,29 @@ def test_a_client_that_never_finishes_its_body_is_cut_off(sqlite_settings: Setti
                 time.sleep(0.6)
                 slow.sendall(piece)
             assert slow.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the limit is Linux's")
+def test_a_client_that_never_takes_its_answer_is_cut_off(sqlite_settings: Settings) -> None:
+    """Whoever holds a link must not be able to hold connections for ever with it."""
+    signer, message = prepare(sqlite_settings)
+    code = "from postroom import serving; serving.SEND_SECONDS = 1.0; from postroom.cli import main; main(['api'])"
+    with scripted(code, sqlite_settings) as port:
+        until(lambda: listening(port))
+        size = 16 * 1024**2
+        _, added = call(port, signer, f"/services/mailclient/put_attachment?message_id={message}", size)
+        _, shown = call(port, signer, f"/services/mailclient/attachment?attachment_id={added['attachment_id']}&fields=url")
+        with socket.socket() as idle:
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            idle.connect(("127.0.0.1", port))
+            idle.settimeout(10)
+            idle.sendall(f"GET {urlsplit(shown['url']).path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            time.sleep(5)
+            taken = 0
+            with contextlib.suppress(ConnectionError):
+                while part := idle.recv(65536):
+                    taken += len(part)
+        assert 0 < taken < size
 
 
 def test_sigterm_ends_the_api_cleanly(sqlite_settings: Settings) -> None:

@@ -31,6 +31,8 @@ HEAD_SECONDS: Final = 30.0
 """Time in which a client must have sent a whole request head."""
 BODY_SECONDS: Final = 60.0
 """Time without a byte after which an unfinished request body is given up."""
+SEND_SECONDS: Final = 120.0
+"""Time in which a client must take something of an answer, as Linux counts it; elsewhere there is no such limit."""
 MAX_CONNECTIONS: Final = 1_000
 """Connections at once; those beyond are answered 503."""
 KEEP_ALIVE: Final = 15
@@ -169,6 +171,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server(address[:2], family=family, backlog=2048)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections have it from their listener (RFC 5482)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(SEND_SECONDS * 1000))
     except OSError as error:
         raise Unavailable(f"the API cannot listen on {host} port {port} ({error.strerror}); set http.host and http.port") from error
     with listener:
