@@ -138,6 +138,25 @@ def test_a_store_without_the_schema_is_refused(run: Any, tmp_path: Path) -> None
     assert (result.status, "postroom migrate" in result.err) == (1, True)
 
 
+@pytest.mark.parametrize("command", [["queue"], ["migrate"], ["serve"], ["api"]])
+@pytest.mark.parametrize("closed", ["folder", "file"])
+def test_a_store_of_another_user_is_one_sentence(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], closed: str
+) -> None:
+    (tmp_path / "postroom.sqlite3").touch()
+    (tmp_path / "postroom.toml").touch()
+
+    def refuse(_: Path) -> bool:
+        raise PermissionError
+
+    if closed == "folder":  # as the system does; tests may run as a user who may do everything
+        monkeypatch.setattr(Path, "exists", refuse)
+    else:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    result = run(*command, DATA_DIR=str(tmp_path), CONFIG=str(tmp_path / "postroom.toml"))
+    assert (result.status, "as the user that runs the server" in result.err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [

@@ -1,5 +1,6 @@
 """How commands speak: results on standard output, errors in one red sentence on standard error; and how they open the store."""
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -65,6 +66,19 @@ def moment(at: int | None) -> str:
     return "" if at is None else f"{datetime.fromtimestamp(at / 1000, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def is_there(settings: Settings) -> bool:
+    """Tell whether the embedded store is there. Raises ``CommandFailure`` when this user may not read and write it."""
+    file = settings.database_file
+    try:
+        found = file.exists()
+        usable = not found or os.access(file, os.R_OK | os.W_OK)
+    except PermissionError:  # of the folder
+        found = usable = False
+    if not usable:
+        raise CommandFailure(f"{file} is not open to this user; run the command as the user that runs the server.")
+    return found
+
+
 @contextmanager
 def opened_store(settings: Settings | None = None) -> "Iterator[Store]":
     """Open the store for one command. Raises ``CommandFailure`` when its schema is not that of this version."""
@@ -72,7 +86,7 @@ def opened_store(settings: Settings | None = None) -> "Iterator[Store]":
     from postroom.storage.store import open_store  # noqa: PLC0415 - as above
 
     settings = settings or load()
-    if not (settings.database.url or settings.database_file.exists()):
+    if not (settings.database.url or is_there(settings)):
         raise CommandFailure(f"There is no store in {settings.data_dir}; run 'postroom migrate' to make one, or set data_dir.")
     store = open_store(settings)
     try:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from postroom.cli.output import console, opened_store
+from postroom.cli.output import console, is_there, opened_store
 from postroom.settings import Settings, load
 
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True, help="Stop when standard input ends.")]
@@ -76,6 +76,8 @@ def _migrate(settings: Settings) -> None:
     from postroom.storage import migrations  # noqa: PLC0415 - as above
     from postroom.storage.database import open_database  # noqa: PLC0415 - as above
 
+    if not settings.database.url:
+        is_there(settings)  # else SQLite would say less clearly that another user made it
     database = open_database(settings)
     try:
         migrations.migrate(database)
