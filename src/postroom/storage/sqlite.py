@@ -9,13 +9,14 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
@@ -72,7 +73,10 @@ class SqliteDatabase:
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write``."""
-        return await asyncio.wrap_future(self._writer.submit(lambda tx: unit(tx, *args, **kwargs)))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._writer.submit(_Work(lambda tx: unit(tx, *args, **kwargs), future, loop))
+        return await future
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read``."""
@@ -81,7 +85,9 @@ class SqliteDatabase:
 
     def write_now(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write_now``."""
-        return self._writer.submit(lambda tx: unit(tx, *args, **kwargs)).result()
+        future: Future[T] = Future()
+        self._writer.submit(_Work(lambda tx: unit(tx, *args, **kwargs), future, None))
+        return future.result()
 
     def read_now(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read_now``."""
@@ -107,14 +113,25 @@ class SqliteDatabase:
 
 
 class _Work:
-    """A unit that waits for the writer, and the future that its caller holds."""
+    """A unit that waits for the writer, the future that its caller holds, and the event loop of that future if it has one."""
 
-    __slots__ = ("future", "result", "unit")
+    __slots__ = ("error", "future", "loop", "result", "unit")
 
-    def __init__(self, unit: Callable[[Connection], Any]) -> None:
+    def __init__(self, unit: Callable[[Connection], Any], future: Any, loop: asyncio.AbstractEventLoop | None) -> None:  # noqa: ANN401 - of either kind
         self.unit = unit
-        self.future: Future[Any] = Future()
+        self.future = future
+        self.loop = loop
         self.result: Any = None
+        self.error: BaseException | None = None
+
+    def hand_over(self) -> None:
+        """Tell the caller, unless it was cancelled meanwhile; on its own thread if it has an event loop."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class _Writer:
@@ -122,20 +139,17 @@ class _Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: queue.Queue[_Work | None] = queue.Queue(_WAITING)
+        self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: _Work) -> None:
         if self._closing.is_set():
             raise Unavailable("the store is closed")
-        work = _Work(unit)
-        try:
-            self._waiting.put_nowait(work)
-        except queue.Full:
-            raise Unavailable("too many writes are waiting") from None
-        return work.future
+        if self._waiting.qsize() >= _WAITING:
+            raise Unavailable("too many writes are waiting")
+        self._waiting.put(work)
 
     def close(self) -> None:
         self._closing.set()
@@ -146,13 +160,13 @@ class _Writer:
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
             group, last = self._gather(first)
-            self._commit_together([work for work in group if work.future.set_running_or_notify_cancel()])
+            self._commit_together(group)
             if last:
                 break
-        while not self._waiting.empty():  # units that slipped in while the store was closing
-            late = self._waiting.get()
-            if late is not None and late.future.set_running_or_notify_cancel():
-                late.future.set_exception(Unavailable("the store is closed"))
+        late = [work for work in iter(self._next, None) if work is not None]  # units that slipped in while the store was closing
+        for work in late:
+            work.error = Unavailable("the store is closed")
+        _tell(late)
 
     def _gather(self, first: _Work) -> tuple[list[_Work], bool]:
         """Take what waits behind ``first``; the flag says that the end was met."""
@@ -167,27 +181,49 @@ class _Writer:
             group.append(work)
         return group, False
 
+    def _next(self) -> _Work | None:
+        try:
+            return self._waiting.get_nowait()
+        except queue.Empty:
+            return None
+
     def _commit_together(self, group: list[_Work]) -> None:
-        if not group:
+        wanted = [work for work in group if not work.future.cancelled()]
+        if not wanted:
             return
-        succeeded: list[_Work] = []
         try:
             with self._engine.begin() as tx:
-                for work in group:
-                    if _run_in_savepoint(tx, work):
-                        succeeded.append(work)
+                for work in wanted:
+                    _run_in_savepoint(tx, work)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers who wait must hear of it
             failure = _translated(error) if isinstance(error, DBAPIError) else error
-            for work in group:
-                if not work.future.done():
-                    work.future.set_exception(failure)
-            return
-        for work in succeeded:
-            work.future.set_result(work.result)
+            for work in wanted:
+                work.error = work.error or failure
+        _tell(wanted)
 
 
-def _run_in_savepoint(tx: Connection, work: _Work) -> bool:
-    """Run one unit; tell whether its changes are to be committed.
+def _tell(done: list[_Work]) -> None:
+    """Hand out what became of units: to all callers on one event loop at once, since waking it costs more than many a unit."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
+    for work in done:
+        if work.loop is None:
+            work.hand_over()
+        else:
+            by_loop.setdefault(work.loop, []).append(work)
+    for loop, theirs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_hand_over_all, theirs)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            pass
+
+
+def _hand_over_all(done: list[_Work]) -> None:
+    for work in done:
+        work.hand_over()
+
+
+def _run_in_savepoint(tx: Connection, work: _Work) -> None:
+    """Run one unit and note what became of it; what it changed is undone when it fails.
 
     Raises when SQLite gave up the whole transaction (a full disk does that), since then the units before are undone too.
     """
@@ -199,11 +235,8 @@ def _run_in_savepoint(tx: Connection, work: _Work) -> bool:
         if not _in_transaction(tx):  # nor is there a savepoint any more that could be rolled back to
             raise failure from error
         tx.exec_driver_sql("ROLLBACK TO unit")
-        tx.exec_driver_sql("RELEASE unit")
-        work.future.set_exception(failure)
-        return False
+        work.error = failure
     tx.exec_driver_sql("RELEASE unit")
-    return True
 
 
 def _in_transaction(tx: Connection) -> bool:
@@ -233,7 +266,8 @@ def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
     def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # we begin and commit ourselves, sqlite3 must not
         cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-32768", pragma):
+        _switch_to_wal(cursor)
+        for setting in ("foreign_keys=ON", "cache_size=-32768", pragma):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
@@ -242,3 +276,17 @@ def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _switch_to_wal(cursor: DBAPICursor) -> None:
+    """Wait for our turn ourselves: for this one switch, made once in the life of a file, SQLite does not."""
+    end = time.monotonic() + _BUSY_TIMEOUT
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
