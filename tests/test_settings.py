@@ -58,6 +58,14 @@ def test_values_from_the_environment(environment: dict[str, str], read: object) 
     assert read(load(environment))
 
 
+def test_the_refusal_of_a_word_lists_those_that_fit(tmp_path: Path) -> None:
+    file = tmp_path / "postroom.toml"
+    file.write_text('[relay]\nsecurity = "ssl"\n')
+    for environment, named in ({"POSTROOM_RELAY__SECURITY": "ssl"}, None), ({}, file):
+        with pytest.raises(SettingsError, match="one of none, opportunistic, starttls, tls"):
+            load(environment, named)
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [

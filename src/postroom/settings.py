@@ -207,7 +207,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
             _put(values, path, _from_text(name, environment[name], kind))
     unknown = [name for name in environment if name.startswith(PREFIX) and name not in _environment_names() and name != f"{PREFIX}CONFIG"]
     if unknown:
-        msg = f"unknown setting {', '.join(sorted(unknown))}; 'postroom settings' lists the known ones"
+        msg = f"unknown setting {', '.join(sorted(unknown))}; 'postroom settings --toml' lists the known ones"
         raise SettingsError(msg)
     try:
         settings = msgspec.convert(values, Settings, strict=True, dec_hook=_decoded)
@@ -322,8 +322,12 @@ def _from_text(name: str, text: str, kind: Any) -> Any:  # noqa: ANN401 - the ki
     try:
         return msgspec.convert(text, kind, strict=False, dec_hook=_decoded)
     except msgspec.ValidationError as error:
-        msg = f"{name}: {error}"
+        msg = f"{name}: {error}{_choice(kind)}"
         raise SettingsError(msg) from error
+
+
+def _choice(kind: Any) -> str:  # noqa: ANN401 - as above
+    return f"; one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else ""
 
 
 def _decoded(kind: type, value: object) -> object:
@@ -336,7 +340,9 @@ def _decoded(kind: type, value: object) -> object:
 def _named(reason: str) -> str:
     """Say first where it is: ``Expected `int` - at `$.http.port` `` becomes ``http.port: expected `int` ``."""
     what, _, where = reason.partition(" - at `$.")
-    return f"{where.rstrip('`')}: {what[:1].lower()}{what[1:]}" if where else reason
+    name = where.rstrip("`")
+    choice = "".join(_choice(kind) for path, kind, _ in _fields() if ".".join(path) == name)
+    return f"{name}: {what[:1].lower()}{what[1:]}{choice}" if where else reason
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
