@@ -86,7 +86,7 @@ def test_an_unexpected_error_is_500_with_a_number_that_is_in_the_log(log: list[A
     answer = ask(Guard(raising(RuntimeError("secret details"))), "/x")
     assert answer.status_code == 500
     assert "secret details" not in answer.text
-    assert [entry["error_id"] for entry in log if entry["event"] == "unexpected error"] == [answer.json()["error_id"]]
+    assert [entry["error_id"] for entry in log if entry["event"] == "unexpected_error"] == [answer.json()["error_id"]]
 
 
 def test_an_unexpected_error_of_a_dialect_has_its_number_too(sqlite_store: Store, log: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_an_unexpected_error_of_a_dialect_has_its_number_too(sqlite_store: Store
     monkeypatch.setattr(usos, "authenticate", break_off)
     answer = ask(application(sqlite_store), "/services/mailclient/user")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/json")
-    assert [entry["error_id"] for entry in log if entry["event"] == "unexpected error"] == [answer.json()["error_id"]]
+    assert [entry["error_id"] for entry in log if entry["event"] == "unexpected_error"] == [answer.json()["error_id"]]
 
 
 def test_why_a_dialect_answers_503_is_in_the_log(sqlite_store: Store, log: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_why_a_dialect_answers_503_is_in_the_log(sqlite_store: Store, log: list[
     answer = ask(application(sqlite_store), "/services/mailclient/user")
     assert answer.status_code == 503
     assert "sda1" not in answer.text
-    assert [entry["reason"] for entry in log if entry["event"] == "store unavailable"] == ["disk /dev/sda1 is full"]
+    assert [entry["reason"] for entry in log if entry["event"] == "store_unavailable"] == ["disk /dev/sda1 is full"]
 
 
 def test_unavailable_is_503_and_says_nothing_of_the_inside(log: list[Any]) -> None:

@@ -39,6 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         monkeypatch.delenv(name)
     monkeypatch.setenv(f"{PREFIX}CONFIG", "")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("postroom.logs.configure", lambda _level: None)  # the log of this process belongs to all tests
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str, **environment: str) -> Result:
@@ -136,6 +137,14 @@ def test_a_store_without_the_schema_is_refused(run: Any, tmp_path: Path) -> None
     (tmp_path / "postroom.sqlite3").touch()
     result = run("queue", DATA_DIR=str(tmp_path))
     assert (result.status, "postroom migrate" in result.err) == (1, True)
+
+
+def test_another_secret_key_is_noticed_at_the_start(run: Any, sqlite_settings: Settings) -> None:
+    """A worker with another key would put links into mails that lead nowhere. All commands open the store in one way."""
+    place = {"DATA_DIR": str(sqlite_settings.data_dir)}
+    assert run("client", "add", "x", SECRET_KEY="k" * 32, **place).status == 0
+    refused = run("queue", SECRET_KEY="another" * 8, **place)
+    assert (refused.status, "another secret_key" in refused.err) == (1, True)
 
 
 @pytest.mark.parametrize("command", [["queue"], ["migrate"], ["serve"], ["api"]])

@@ -89,10 +89,10 @@ def _log_request(scope: Scope, status: int, started: float) -> None:
 def _answer(scope: Scope, error: Exception) -> Response:
     """Log an error that no part of the application has answered, and say what the client may hear of it."""
     if isinstance(error, Unavailable):
-        _log.warning("store unavailable", path=_loggable(scope["path"]), reason=error.reason)
+        _log.warning("store_unavailable", path=_loggable(scope["path"]), reason=error.reason)
         return JSONResponse({"message": "The server cannot take this now. Try again later."}, 503, {"Retry-After": str(RETRY_AFTER)})
     number = secrets.token_hex(6)
-    _log.error("unexpected error", path=_loggable(scope["path"]), error_id=number, exc_info=error)
+    _log.error("unexpected_error", path=_loggable(scope["path"]), error_id=number, exc_info=error)
     return JSONResponse(
         {"message": "Something went wrong here. The administrator finds it in the log by this number.", "error_id": number}, 500
     )
@@ -109,7 +109,7 @@ def _health(store: Store) -> Callable[[Request], Awaitable[Response]]:
         try:
             await store.database.read(ping)
         except Unavailable as error:
-            _log.warning("store unavailable", path="/healthz", reason=error.reason)
+            _log.warning("store_unavailable", path="/healthz", reason=error.reason)
             return JSONResponse({"status": "unavailable"}, 503, {"Cache-Control": "no-store", "Retry-After": str(RETRY_AFTER)})
         return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 

@@ -62,7 +62,7 @@ def run_api(store: Store) -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     with _listening(store.settings) as listener:
-        _log.info("the API listens", url=f"http://{http.host}:{http.port}", public_url=store.settings.public_url)
+        _log.info("api_listens", url=f"http://{http.host}:{http.port}", public_url=store.settings.public_url)
         _Server(config).run(sockets=[listener])
 
 

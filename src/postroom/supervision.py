@@ -63,7 +63,7 @@ async def _keep(program: Program, stop: asyncio.Event) -> int:
             stop.set()
             return REFUSED
         pause = 0.0 if lived >= SETTLED_AFTER else pause
-        _log.error("a process died; it is started again", process=program.name, status=status, lived=round(lived, 1), pause=pause)
+        _log.error("process_restarted", process=program.name, status=status, lived=round(lived, 1), pause=pause)
         await _set_within(stop, pause)
         pause, first = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE), False
     return 0
@@ -76,7 +76,7 @@ async def _run_once(program: Program, stop: asyncio.Event) -> int:
         stdin=asyncio.subprocess.PIPE,  # never written to: it ends when we do
         process_group=0,  # Ctrl-C reaches us alone; we stop them in order
     )
-    _log.info("started", process=program.name, pid=process.pid)
+    _log.info("process_started", process=program.name, pid=process.pid)
     ended, stopping = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,7 +93,7 @@ async def _end(process: asyncio.subprocess.Process, name: str) -> None:
         async with asyncio.timeout(GRACE):
             await process.wait()
     except TimeoutError:
-        _log.error("a process did not stop in time and is killed", process=name, seconds=GRACE)
+        _log.error("process_killed", process=name, seconds=GRACE)
         process.kill()
 
 

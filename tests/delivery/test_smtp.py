@@ -57,6 +57,34 @@ def test_one_message_to_several_recipients_has_an_answer_for_each(extensions: tu
     asyncio.run(main())
 
 
+def test_a_connection_with_a_reply_too_many_is_not_used_again() -> None:
+    """A relay that lies: an answer that nobody asked for must not be taken for that of the next message."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 x\r\n")
+        for answer in (b"250 x\r\n", b"250 x\r\n", b"250 x\r\n", b"354 x\r\n"):
+            await reader.readline()
+            writer.write(answer)
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 taken\r\n550 by the way\r\n")
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    async def main() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        async with server:
+            connection = await connect(settings(server.sockets[0].getsockname()[1], security="none"))
+            assert (await connection.send(SENDER, ["ok@x.example"], MAIL))[0].taken
+            await asyncio.sleep(0.2)
+            assert not connection.usable
+            connection.close()
+            await ended.wait()
+
+    ended = asyncio.Event()
+    asyncio.run(main())
+
+
 def test_null_sender_and_non_ascii_content() -> None:
     async def main() -> None:
         async with running(Sink()) as sink, connected(sink) as connection:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.dialects.parameters import BadParameter, decode, distinct
+from postroom.dialects.parameters import MAX_PAIRS, BadParameter, decode, distinct
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,13 @@ def test_what_cannot_be_decoded_is_named(raw: bytes, name: str | None) -> None:
         decode(raw)
     assert caught.value.name == name
     assert caught.value.reason
+
+
+def test_the_number_of_parameters_is_bounded() -> None:
+    """Every list has a bound: a megabyte of names would hold the server up before the signature is looked at."""
+    assert len(decode(b"&".join([b"a=1"] * MAX_PAIRS))) == MAX_PAIRS
+    with pytest.raises(BadParameter, match="more than"):
+        decode(b"&".join([b"a=1"] * (MAX_PAIRS + 1)))
 
 
 def test_the_same_pair_counts_once_and_different_values_stay() -> None:

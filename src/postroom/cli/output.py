@@ -81,7 +81,11 @@ def is_there(settings: Settings) -> bool:
 
 @contextmanager
 def opened_store(settings: Settings | None = None) -> "Iterator[Store]":
-    """Open the store for one command. Raises ``CommandFailure`` when its schema is not that of this version."""
+    """Open the store for one command. Raises ``CommandFailure`` when its schema is not that of this version.
+
+    Raises ``Unavailable`` when the secret key is not the one that the store was made with: what it would sign is worth nothing.
+    """
+    from postroom.directory.clients import check_vault  # noqa: PLC0415 - see TYPE_CHECKING above
     from postroom.storage.migrations import is_current  # noqa: PLC0415 - see TYPE_CHECKING above
     from postroom.storage.store import open_store  # noqa: PLC0415 - as above
 
@@ -92,6 +96,7 @@ def opened_store(settings: Settings | None = None) -> "Iterator[Store]":
     try:
         if not store.database.read_now(is_current):
             raise CommandFailure(f"The store {NOT_CURRENT}.")
+        store.database.read_now(check_vault, store.vault)
         yield store
     finally:
         store.close()

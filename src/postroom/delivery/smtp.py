@@ -78,7 +78,7 @@ class SmtpConnection:
     @property
     def usable(self) -> bool:
         """Whether another message may be sent over this connection."""
-        return self._wire.open and self.phase == "session"
+        return self._wire.open and self.phase == "session" and not self._wire.unasked
 
     async def send(self, sender: str, recipients: Sequence[str], content: bytes) -> list[Answer]:
         """Hand over one message; return the last answer for each recipient, in their order.
@@ -292,6 +292,11 @@ class _Wire(asyncio.Protocol):
     @property
     def open(self) -> bool:
         return self._transport is not None and self._failure is None and not self._transport.is_closing()
+
+    @property
+    def unasked(self) -> bool:
+        """Whether the server said more than it was asked: the next answers could not be told from that."""
+        return bool(self._replies)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # create_connection gives a Transport

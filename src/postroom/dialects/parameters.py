@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl, unquote
 Pairs = list[tuple[str, str]]
 """Names and values in the order in which they came."""
 
+MAX_PAIRS: Final = 10_000
+"""Parameters in one query or body: as many as the longest list has entries, should a client repeat its name for each."""
+
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -27,8 +30,11 @@ class BadParameter(Exception):
 def decode(raw: bytes) -> Pairs:
     """Decode a query string or an urlencoded body: UTF-8, ``+`` for a space, empty values kept.
 
-    Raises ``BadParameter`` for bytes that are no UTF-8, a broken percent-escape and a NUL character (no database keeps it).
+    Raises ``BadParameter`` for bytes that are no UTF-8, a broken percent-escape, a NUL character (no database keeps it), and
+    more than ``MAX_PAIRS`` parameters.
     """
+    if raw.count(b"&") >= MAX_PAIRS:
+        raise BadParameter(None, f"there are more than {MAX_PAIRS:,}")
     try:
         return _decode(raw)
     except BadParameter as error:

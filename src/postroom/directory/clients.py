@@ -65,6 +65,13 @@ def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
     return Client(id=row.id, key=row.key, secret=secret, name=row.name, administrative=row.administrative)
 
 
+def check_vault(tx: Tx, vault: Vault) -> None:
+    """Check that the vault opens what the store holds, by one secret of a client. Raises ``Unavailable`` when it does not."""
+    row = tx.execute(select(clients.c.key, clients.c.secret).limit(1)).first()
+    if row is not None:
+        vault.decrypt(row.secret, _purpose("client", row.key))
+
+
 def add_token(  # noqa: PLR0917 - the order in which every rule takes them
     tx: Tx, vault: Vault, client_id: int, user_id: int, scopes: Iterable[str], now: int, expires_at: int | None = None
 ) -> Token:

@@ -64,6 +64,8 @@ class SqliteDatabase:
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # letters and addresses are nobody else's business
+            if not path.exists():
+                path.touch(mode=0o600)
         except OSError as error:
             raise Unavailable(str(error)) from error
         self._closed = False

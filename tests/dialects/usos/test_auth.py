@@ -67,6 +67,13 @@ def test_as_user_id_of_somebody_who_left_is_not_found_and_an_empty_one_is_none(u
     assert forbidden(as_admin(usos, "user", as_user_id="")) == (401, "method_forbidden", "user_missing")
 
 
+def test_as_user_id_of_two_people_at_once_is_refused(usos: Installation) -> None:
+    """§7: different values of one parameter are kept; one that takes a single value must not pick either."""
+    auth = OAuth1(usos.admin.key, usos.admin.secret)
+    response = usos.http.post(usos.url("user"), data=[("as_user_id", str(usos.jan)), ("as_user_id", str(usos.anna))], auth=auth, timeout=20)
+    assert (response.status_code, response.json()["error"], response.json()["param_name"]) == (400, "param_invalid", "as_user_id")
+
+
 def test_an_ordinary_consumer_may_not_impersonate(usos: Installation) -> None:
     """§3.4: impersonate_required."""
     response = usos.send("user", as_user_id=str(usos.anna))

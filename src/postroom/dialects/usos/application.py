@@ -80,7 +80,7 @@ class _Dispatcher:
             return _refusal(error)
         except (PostroomError, oauth1.OAuthError) as error:
             if isinstance(error, Unavailable):  # the client hears nothing of the inside, so whoever looks after it must
-                _log.warning("store unavailable", path=f"/{method}", reason=error.reason)
+                _log.warning("store_unavailable", path=f"/{method}", reason=error.reason)
             return _refusal(errors.translate(error, method))
         except BadMultipart as error:
             return _refusal(errors.bad_request(str(error)))

@@ -46,7 +46,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     url = oauth1.client_url(scope, settings.http.public_url)
     if claim.method == "PLAINTEXT" and not (settings.usos.plaintext_over_http or url.startswith("https:")):
         raise errors.method_forbidden("secure_required")
-    as_user = next((value for name, value in pairs if name == AS_USER and value), None)
+    as_user = _as_user(pairs)
     identity = await store.database.read(_look_up, store.vault, claim, as_user, now)
     client, token = identity.client, identity.token
     if client is None:
@@ -60,6 +60,13 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
         raise errors.method_forbidden("trusted_required")
     user_id = _admit(identity, client, as_user, endpoint)
     return Caller(client_id=client.id, user_id=user_id, timestamp=claim.timestamp, nonce=claim.nonce)
+
+
+def _as_user(pairs: Pairs) -> str | None:
+    named = [value for name, value in pairs if name == AS_USER and value]
+    if len(named) > 1:
+        raise errors.param_invalid(AS_USER, "it was given more than once, with different values")
+    return named[0] if named else None
 
 
 def _look_up(tx: Tx, vault: Vault, claim: oauth1.Claim, as_user: str | None, now: int) -> _Identity:
