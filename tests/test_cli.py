@@ -249,6 +249,14 @@ def test_tokens_need_a_client_and_a_person(run: Any, place: Store, client: str |
     assert (result.status, words in result.err) == (1, True)
 
 
+def test_a_disabled_client_stays_known_but_out(run: Any, place: Store) -> None:
+    key = json.loads(run("client", "add", "Timetable", "--json").out)["key"]
+    assert run("client", "disable", key).out == "Disabled.\n"
+    assert "client, inactive" in run("find", "Timetable").out
+    assert run("token", "add", "--client", key, "--user", "1", "--scope", "mailclient").status == 1
+    assert run("client", "disable", "nobody").status == 1
+
+
 def test_a_revoked_token_no_longer_works(run: Any, place: Store) -> None:
     person = place.database.write_now(people.add, people.NewPerson(first_name="A", last_name="B"), clock.now())
     key = json.loads(run("client", "add", "Timetable", "--json").out)["key"]

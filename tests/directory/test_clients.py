@@ -151,3 +151,12 @@ def test_a_signed_request_costs_one_statement_for_each_of_client_token_and_nonce
         store.database.read_now(clients.token_by_key, store.vault, token.token, NOW)
         store.database.write_now(clients.claim_nonce, client.id, 1, "n")
     assert len(statements) == 3
+
+
+def test_a_disabled_client_is_unknown_from_then_on(store: Store) -> None:
+    client = store.database.write_now(clients.add_client, store.vault, "x", administrative=False, now=1)
+    store.database.write_now(clients.disable_client, client.key)
+    assert store.database.read_now(clients.client_by_key, store.vault, client.key) is None
+    for unknown in ("nobody", "a\0b"):
+        with pytest.raises(NotFound):
+            store.database.write_now(clients.disable_client, unknown)

@@ -28,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     people.command("add", epilog="Example: postroom user add --first-name Anna --last-name Nowak --email anna@example.edu")(add_user)
     programs = _group(app, "client", "Programs that call the API.")
     programs.command("add", epilog='Example: postroom client add "Timetable" --json')(add_client)
+    programs.command("disable", epilog="Example: postroom client disable KEY")(disable_client)
     rights = _group(app, "token", "Rights of programs to act for people.")
     rights.command("add", epilog="Example: postroom token add --client KEY --user 17 --scope mailclient")(add_token)
     rights.command("revoke", epilog="Example: postroom token revoke TOKEN")(revoke_token)
@@ -162,6 +163,15 @@ def add_client(
         print_json({"id": client.id, "key": client.key, "secret": client.secret})
     else:
         _print_pair(f"Client {client.id}: {client.name}", client.key, client.secret)
+
+
+def disable_client(key: Annotated[str, typer.Argument(help="Key of the client; 'postroom find NAME' shows it.", metavar="KEY")]) -> None:
+    """Let a program call no more: from now on its key, and every token of it, is refused. What it has sent goes on its way."""
+    from postroom.directory import clients  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        store.database.write_now(clients.disable_client, key)
+    console().print("Disabled.")
 
 
 def add_token(

@@ -65,6 +65,12 @@ def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
     return Client(id=row.id, key=row.key, secret=secret, name=row.name, administrative=row.administrative)
 
 
+def disable_client(tx: Tx, key: str) -> None:
+    """Let a program call no more, and its tokens with it. Raises ``NotFound("client", key)``."""
+    if not storable(key) or tx.execute(update(clients).where(clients.c.key == key).values(active=False)).rowcount == 0:
+        raise NotFound("client", key)
+
+
 def check_vault(tx: Tx, vault: Vault) -> None:
     """Check that the vault opens what the store holds, by one secret of a client. Raises ``Unavailable`` when it does not."""
     row = tx.execute(select(clients.c.key, clients.c.secret).limit(1)).first()
