@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import HOST, free_port, stop, wait_for_http
+from benchmarks.processes import HOST, stop, wait_for_http
+from tests.processes import free_port
 
 _SYNC_SECONDS: Final = 0.5
 _PAGE: Final = b"\0" * 4096

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import insert, select
 
-from benchmarks.processes import HOST, free_port, stop, wait_for_http
+from benchmarks.processes import HOST, stop, wait_for_http
 from postroom.clock import now
 from postroom.directory import clients, groups
 from postroom.directory.records import Client, Token
@@ -24,6 +24,7 @@ from postroom.storage.migrations import migrate
 from postroom.storage.secrets import Vault
 from postroom.storage.store import Store, open_store
 from postroom.storage.tables import group_members, users
+from tests.processes import free_port
 
 _CHUNK: Final = 10_000
 

@@ -42,10 +42,3 @@ def stop(running: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         running.kill()
         running.wait(_SECONDS)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

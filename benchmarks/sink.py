@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks.processes import HOST, free_port, stop, wait_for_port
+from benchmarks.processes import HOST, stop, wait_for_port
+from tests.processes import free_port
 
 _BACKLOG: Final = 256
 _SBIN: Final = "/usr/sbin:/usr/local/sbin"

@@ -9,7 +9,6 @@ import importlib.util
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+
+from tests.processes import free_port
 
 _START_SECONDS: Final = 60
 _UNPRIVILEGED: Final = "nobody"
@@ -94,7 +95,7 @@ def _running(binaries: Path, folder: Path, *, durable: bool) -> Iterator[int]:
     made = subprocess.run(command, capture_output=True, text=True, timeout=_START_SECONDS, check=False, cwd=folder, **_identity())
     if made.returncode:
         raise NoPostgresqlError(f"initdb failed: {made.stderr.strip()[-300:]}")
-    port = _free_port()
+    port = free_port()
     options = {"fsync": "on" if durable else "off", "max_connections": "100", "log_min_messages": "fatal", "autovacuum": "on"}
     arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     with log.open("wb") as output:
@@ -137,9 +138,3 @@ def _identity() -> dict[str, object]:
         return {}
     entry = pwd.getpwnam(_UNPRIVILEGED)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
