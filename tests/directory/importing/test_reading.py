@@ -109,7 +109,23 @@ def test_the_longest_line_is_read() -> None:
 
 _HEADERS = {format_.name: ",".join((*format_.columns.required, *format_.columns.optional)).encode() for format_ in FORMATS}
 _VALUES = st.sampled_from(
-    [b"1", b"", b"custom", b"user", b"group", b"course:1", b"a@b.pl", b"primary", b'"', b'"x,y"', "ż".encode(), b"|", b"\xff", b"0" * 300]
+    [
+        b"1",
+        b"42",
+        b"",
+        b"custom",
+        b"user",
+        b"group",
+        b"course:1",
+        b"a@b.pl",
+        b"primary",
+        b'"',
+        b'"x,y"',
+        "ż".encode(),
+        b"|",
+        b"\xff",
+        b"0" * 300,
+    ]
 )
 _LINES = st.lists(st.binary(max_size=40) | st.lists(_VALUES | st.binary(max_size=6), max_size=13).map(b",".join), max_size=8).map(
     b"\n".join

@@ -1,7 +1,7 @@
 """Imports the directory from a folder of CSV files (docs/importing.md): idempotent, and all or nothing.
 
     import_folder ─► reading ─► formats ─► staging ─► checking ─► merging
-                     lines      values     temporary   keys and    what differs,
+                     lines      values     temporary   keys, ids,  what differs,
                                            tables      references  into the store
 
 Everything happens in one transaction. On SQLite it keeps other writers waiting meanwhile (seconds for 100,000 people).
@@ -62,6 +62,7 @@ def _import(tx: Tx, folder: Path, formats: list[Format], report: Progress) -> Im
         headers = {format_.name: _stage_file(tx, folder, format_, problems, report) for format_ in formats}
         staging.gather_statistics(tx)
         checking.check_keys(tx, problems)
+        checking.check_ids(tx, problems)
         if all(headers.values()):  # else everything that an unreadable file defines would be reported as missing
             checking.check_references(tx, problems)
         problems.raise_if_any(_NAMES)
@@ -101,8 +102,8 @@ def _rows(file: CsvFile, format_: Format, problems: Problems) -> Iterator[tuple[
 def _merge(tx: Tx, name: str, header: tuple[str, ...], now: int) -> FileCounts:
     mergers: dict[str, Callable[[], FileCounts]] = {
         PEOPLE: lambda: merging.merge_people(tx, header, now),
-        GROUPS: lambda: merging.merge_groups(tx, now),
+        GROUPS: lambda: merging.merge_groups(tx, header, now),
         MEMBERSHIPS: lambda: merging.merge_memberships(tx),
-        ADDRESSES: lambda: merging.merge_addresses(tx, now),
+        ADDRESSES: lambda: merging.merge_addresses(tx, header, now),
     }
     return mergers[name]()

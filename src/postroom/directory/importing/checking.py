@@ -1,14 +1,15 @@
-"""What no single line can tell: keys that occur twice, and references to what is neither in the files nor in the store."""
+"""What no single line can tell: keys and numbers that occur twice, numbers that are not free, references to what is nowhere."""
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, func, select, union_all
 
 from postroom.directory.importing import staging
 from postroom.directory.importing.formats import ADDRESSES, GROUPS, MEMBERSHIPS, PEOPLE
 from postroom.directory.importing.records import MAX_PROBLEMS, Problems
+from postroom.directory.values import LARGEST_ID
 from postroom.storage.database import Tx
-from postroom.storage.tables import groups, users
+from postroom.storage.tables import groups, institutional_addresses, users
 
 _memberships = staging.memberships.c
 
@@ -29,6 +30,18 @@ _KEYS: Final[tuple[tuple[str, Table, tuple[ColumnElement[Any], ...]], ...]] = (
     ),
     (ADDRESSES, staging.addresses, (func.lower(staging.addresses.c.email),)),
 )
+
+_NUMBERED: Final = (
+    (PEOPLE, staging.people, users, users.c.uid == staging.people.c.uid),
+    (GROUPS, staging.groups, groups, and_(groups.c.kind == staging.groups.c.kind, groups.c.code == staging.groups.c.code)),
+    (
+        ADDRESSES,
+        staging.addresses,
+        institutional_addresses,
+        func.lower(institutional_addresses.c.email) == func.lower(staging.addresses.c.email),
+    ),
+)
+"""File, its lines, the table that they go to, and which line is which row."""
 
 
 def _missing_person(uid: Column[Any]) -> Select[Any]:
@@ -64,15 +77,44 @@ _REFERENCES: Final = (
 def check_keys(tx: Tx, problems: Problems) -> None:
     """Note every line whose key an earlier line has."""
     for file, table, key in _KEYS:
-        keyed = select(table.c.line, func.min(table.c.line).over(partition_by=key).label("first")).subquery()
-        repeated = select(keyed.c.line, keyed.c.first).where(keyed.c.line > keyed.c.first)
-        _note(tx, problems, file, repeated, "the same key as in line {}")
+        first = func.min(table.c.line).over(partition_by=key).label("first")
+        _note(tx, problems, file, _repeated(select(table.c.line, first)), "the same key as in line {}")
+
+
+def check_ids(tx: Tx, problems: Problems) -> None:
+    """Note every line whose number an earlier line has, is not the one that its row has, or is another row's; or for which none is left."""
+    for file, staged, table, same in _NUMBERED:
+        first = func.min(staged.c.line).over(partition_by=staged.c.id).label("first")
+        numbered = select(staged.c.line, first).where(staged.c.id.is_not(None))
+        _note(tx, problems, file, _repeated(numbered), "the same id as in line {}")
+        other = select(staged.c.line, table.c.id.label("kept")).join(table, same).where(table.c.id != staged.c.id)
+        _note(tx, problems, file, other, "has the number {} already, and numbers do not change")
+        holder = table.alias()
+        joined = staged.join(holder, holder.c.id == staged.c.id).outerjoin(table, same)
+        taken = select(staged.c.line, staged.c.id).select_from(joined).where(table.c.id.is_(None))
+        _note(tx, problems, file, taken, "the number {} belongs to another row of the store")
+        _note(tx, problems, file, _beyond(staged, table, same), "no number is left to give: {} is in use")
+
+
+def _beyond(staged: Table, table: Table, same: ColumnElement[bool]) -> Select[Any]:
+    """Select the new lines that would be numbered beyond ``LARGEST_ID``, as the store goes on above the largest that it has."""
+    known = union_all(select(staged.c.id), select(table.c.id)).subquery()
+    largest = select(func.coalesce(func.max(known.c.id), 0).label("largest")).subquery()
+    place = func.row_number().over(order_by=staged.c.line).label("place")
+    new = select(staged.c.line, place).outerjoin(table, same).where(staged.c.id.is_(None), table.c.id.is_(None)).subquery()
+    return select(new.c.line, largest.c.largest).where(new.c.place > LARGEST_ID - largest.c.largest)
 
 
 def check_references(tx: Tx, problems: Problems) -> None:
     """Note every line that names somebody or something that there is not."""
     for file, column, missing in _REFERENCES:
         _note(tx, problems, file, missing, column + ": there is no {!r}, neither in the files nor in the store")
+
+
+def _repeated(firsts: Select[Any]) -> Select[Any]:
+    """Select the lines that are not the first of their kind, out of lines that each name the first."""
+    keyed = firsts.subquery()
+    return select(keyed.c.line, keyed.c.first).where(keyed.c.line > keyed.c.first)
 
 
 def _note(tx: Tx, problems: Problems, file: str, wrong: Select[Any], reason: str) -> None:

@@ -1,5 +1,6 @@
 """The four files: their columns, and what each value must be like (docs/importing.md)."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, get_args
 
@@ -12,7 +13,7 @@ from postroom.directory.importing import staging
 from postroom.directory.importing.reading import Columns
 from postroom.directory.people import LANGUAGES
 from postroom.directory.records import GroupKind
-from postroom.directory.values import MAX_KEY, MAX_NAME, MAX_URL
+from postroom.directory.values import LARGEST_ID, MAX_KEY, MAX_NAME, MAX_URL
 
 PEOPLE: Final = "people.csv"
 GROUPS: Final = "groups.csv"
@@ -22,6 +23,7 @@ ADDRESSES: Final = "addresses.csv"
 _KINDS: Final[tuple[str, ...]] = get_args(GroupKind)
 _BOOLEANS: Final = {"": True, "true": True, "1": True, "false": False, "0": False}
 _MEMBER_KINDS: Final = ("user", "group", "email")
+_ID: Final = re.compile("[1-9][0-9]{0,9}")
 
 Staged = Iterator[tuple[Table, dict[str, Any]]]
 """Rows for the temporary tables."""
@@ -70,6 +72,16 @@ class Line:
             self.reject(f"{column}: {value[: emails.MAX_EMAIL]!r} is not an address")
         return normal
 
+    def id(self) -> int | None:
+        """Return the number that the row is to have in the store; ``None`` for an empty value."""
+        value = self._values.get("id", "")
+        if not value:
+            return None
+        if _ID.fullmatch(value) and int(value) <= LARGEST_ID:
+            return int(value)
+        self.reject(f"id must be a whole number from 1 to {LARGEST_ID}, in digits, without leading zeros")
+        return None
+
     def forbid(self, column: str, reason: str) -> None:
         """Note a value where there must be none."""
         if self._values.get(column):
@@ -99,6 +111,7 @@ def _person(line: Line) -> Staged:
         line.reject("active must be true or false")
     row = {
         "line": line.number,
+        "id": line.id(),
         "uid": uid,
         "first_name": first_name,
         "middle_names": line.text("middle_names", MAX_NAME),
@@ -122,7 +135,7 @@ def _group(line: Line) -> Staged:
         line.reject(f"kind must be one of {', '.join(_KINDS)}")
         return
     code = line.text("code", MAX_KEY, required=kind != "primary")
-    row = {"line": line.number, "kind": kind, "code": code, "name": line.text("name", MAX_NAME, required=True)}
+    row = {"line": line.number, "id": line.id(), "kind": kind, "code": code, "name": line.text("name", MAX_NAME, required=True)}
     owner_uid = line.text("owner_uid", MAX_KEY, required=kind == "custom")
     if kind != "custom":
         line.forbid("owner_uid", "only custom groups have an owner")
@@ -170,7 +183,7 @@ def _address(line: Line) -> Staged:
     email, name = line.email("email"), line.text("name", MAX_NAME, required=True)
     if email is None:
         return
-    yield staging.addresses, {"line": line.number, "email": email, "name": name}
+    yield staging.addresses, {"line": line.number, "id": line.id(), "email": email, "name": name}
     for uid in dict.fromkeys(part.strip() for part in line.raw("assigned_uids").split("|")):
         if uid:
             yield staging.assignments, {"line": line.number, "email": email, "uid": uid}
@@ -181,11 +194,11 @@ FORMATS: Final = (
         PEOPLE,
         Columns(
             ("uid", "first_name", "last_name"),
-            ("middle_names", "title_before", "title_after", "email", "alt_email", "language", "picture", "school", "active"),
+            ("middle_names", "title_before", "title_after", "email", "alt_email", "language", "picture", "school", "active", "id"),
         ),
         _person,
     ),
-    Format(GROUPS, Columns(("kind", "code", "name", "parent_code", "owner_uid")), _group),
+    Format(GROUPS, Columns(("kind", "code", "name", "parent_code", "owner_uid"), ("id",)), _group),
     Format(MEMBERSHIPS, Columns(("group_kind", "group_code", "member_kind", "member")), _membership),
-    Format(ADDRESSES, Columns(("email", "name", "assigned_uids")), _address),
+    Format(ADDRESSES, Columns(("email", "name", "assigned_uids"), ("id",)), _address),
 )

@@ -1,9 +1,9 @@
 """Brings what was staged and checked into the store; touches only what differs."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, and_, delete, exists, func, insert, literal, null, or_, select, update
+from sqlalchemy import Select, Table, and_, delete, exists, func, insert, literal, null, or_, select, text, update
 
 from postroom.directory.importing import staging
 from postroom.directory.importing.formats import ADDRESSES, GROUPS, MEMBERSHIPS, PEOPLE
@@ -14,25 +14,25 @@ from postroom.storage.tables import address_assignments, group_members, groups, 
 _MEMBER_COLUMNS: Final = ("user_id", "subgroup_id", "email")
 
 
-def merge_people(tx: Tx, header: Iterable[str], now: int) -> FileCounts:
+def merge_people(tx: Tx, header: Collection[str], now: int) -> FileCounts:
     """Add and change people; a column that the file has not got stays as it is in the store."""
     staged = staging.people
-    given = [name for name in header if name != "uid"]
+    given = [name for name in header if name not in ("uid", "id")]
     differs = or_(*(users.c[name].is_distinct_from(staged.c[name]) for name in given))
     change = update(users).where(users.c.uid == staged.c.uid, differs).values({name: staged.c[name] for name in given})
     updated = tx.execute(change.values(modified_at=now)).rowcount
-    names = [column.name for column in staged.c if column.name != "line"]
+    names = [column.name for column in staged.c if column.name not in ("line", "id")]
     new = (
         select(*(staged.c[name] for name in names), literal(now), literal(now))
         .select_from(staged.outerjoin(users, users.c.uid == staged.c.uid))
         .where(users.c.id.is_(None))
         .order_by(staged.c.line)
     )
-    created = _insert(tx, users, [*names, "created_at", "modified_at"], new)
+    created = _create(tx, users, [*names, "created_at", "modified_at"], new, staged if "id" in header else None)
     return _counts(PEOPLE, _size(tx, select(staged.c.line)), created, updated)
 
 
-def merge_groups(tx: Tx, now: int) -> FileCounts:
+def merge_groups(tx: Tx, header: Collection[str], now: int) -> FileCounts:
     """Add and change groups: first all of them without parents, which may be new themselves, then whatever differs."""
     staged = staging.groups
     same = and_(groups.c.kind == staged.c.kind, groups.c.code == staged.c.code)
@@ -54,7 +54,7 @@ def merge_groups(tx: Tx, now: int) -> FileCounts:
         .order_by(staged.c.line)
     )
     columns = ["kind", "code", "name", "owner_id", "created_at", "modified_at"]
-    created = _insert(tx, groups, columns, new)
+    created = _create(tx, groups, columns, new, staged if "id" in header else None)
     values = {"name": staged.c.name, "owner_id": owner_id, "parent_id": parent_id.scalar_subquery(), "modified_at": now}
     tx.execute(update(groups).where(same, differs).values(values))
     return _counts(GROUPS, _size(tx, select(staged.c.line)), created, updated)
@@ -74,7 +74,7 @@ def merge_memberships(tx: Tx) -> FileCounts:
     return _counts(MEMBERSHIPS, _size(tx, select(staging.members.c.group_id)), created, 0, removed)
 
 
-def merge_addresses(tx: Tx, now: int) -> FileCounts:
+def merge_addresses(tx: Tx, header: Collection[str], now: int) -> FileCounts:
     """Add and change addresses; assign them to exactly the people whom the file lists."""
     staged, kept = staging.addresses.c, institutional_addresses.c
     same = func.lower(kept.email) == func.lower(staged.email)
@@ -85,7 +85,8 @@ def merge_addresses(tx: Tx, now: int) -> FileCounts:
         .where(kept.id.is_(None))
         .order_by(staged.line)
     )
-    created = _insert(tx, institutional_addresses, ["email", "name", "created_at"], new)
+    numbered = staging.addresses if "id" in header else None
+    created = _create(tx, institutional_addresses, ["email", "name", "created_at"], new, numbered)
     _resolve_assignments(tx)
     differs = or_(kept.name != staged.name, kept.email != staged.email)
     before = select(kept.id).join(staging.named, staging.named.c.address_id == kept.id)
@@ -146,6 +147,29 @@ def _merge_assignments(tx: Tx, now: int) -> int:
 
 def _named() -> Select[Any]:
     return select(staging.named.c.address_id)
+
+
+def _create(tx: Tx, table: Table, columns: list[str], new: Select[Any], numbered: Table | None) -> int:
+    """Insert the ``new`` lines, which are those that have no row yet; lines of ``numbered`` may say which number theirs gets.
+
+    These come first: so no number that a later line asks for is given to a line that asks for none.
+    """
+    if numbered is None:
+        return _insert(tx, table, columns, new)
+    _pass_numbers(tx, table, numbered)
+    created = _insert(tx, table, [*columns, "id"], new.add_columns(numbered.c.id).where(numbered.c.id.is_not(None)))
+    return created + _insert(tx, table, columns, new)
+
+
+def _pass_numbers(tx: Tx, table: Table, numbered: Table) -> None:
+    """Let PostgreSQL go on counting above every number of the file, never below where it is; SQLite does so by itself.
+
+    Nobody else draws a number meanwhile (the table is locked). A rollback leaves the sequence where it is: numbers are skipped.
+    """
+    if tx.dialect.name == "postgresql":
+        sequence = f"CAST(pg_get_serial_sequence('{table.name}', 'id') AS regclass)"
+        largest = f"GREATEST((SELECT max(id) FROM {numbered.name}), pg_sequence_last_value({sequence}))"
+        tx.execute(text(f"SELECT setval({sequence}, {largest})"))
 
 
 def _insert(tx: Tx, table: Table, columns: list[str], rows: Select[Any]) -> int:

@@ -23,6 +23,7 @@ def _table(name: str, *columns: Column[Any] | Index) -> Table:
 people: Final = _table(
     "import_people",
     Column("line", Integer, nullable=False),
+    Column("id", Integer),  # null: the store gives one, or has
     Column("uid", Text, nullable=False),
     Column("first_name", Text, nullable=False),
     Column("middle_names", Text, nullable=False),
@@ -40,6 +41,7 @@ people: Final = _table(
 groups: Final = _table(
     "import_groups",
     Column("line", Integer, nullable=False),
+    Column("id", Integer),  # null: the store gives one, or has
     Column("kind", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -61,6 +63,7 @@ memberships: Final = _table(
 addresses: Final = _table(
     "import_addresses",
     Column("line", Integer, nullable=False),
+    Column("id", Integer),  # null: the store gives one, or has
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
 )
