@@ -110,6 +110,11 @@ def of_messages(tx: Tx, message_ids: Iterable[int]) -> dict[int, list[Attachment
     return found
 
 
+def blob_in_use(tx: Tx, blob_key: str) -> bool:
+    """Tell whether an attachment refers to this blob. Looks through the attachments: for the rare case, not for every request."""
+    return tx.execute(select(attachments.c.id).where(attachments.c.blob_key == blob_key).limit(1)).first() is not None
+
+
 def describe(tx: Tx, author_id: int, attachment_id: int, description: str, now: int) -> None:
     """Change the description of a draft's attachment (USOS ``update_attachment``).
 

@@ -19,6 +19,7 @@ from postroom.messages import attachments as files
 from postroom.messages.records import Attachment
 from postroom.settings import AttachmentSettings
 from postroom.storage import blobs
+from postroom.storage.sqlite import SqliteDatabase
 from tests.dialects.usos.conftest import Installation
 
 ALL = "id|filename|size|description|url"
@@ -304,6 +305,24 @@ def test_a_store_that_refuses_the_row_keeps_no_blob(sqlite_usos: Installation, m
     monkeypatch.setattr(files, "add", refuse)
     assert sqlite_usos.put(message_id).status_code == 503
     assert sqlite_usos.blobs() == []
+
+
+def test_a_row_whose_commit_was_not_heard_of_keeps_its_file(sqlite_usos: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Design 1.1, the other way round: 503 promises nothing, and an attachment that is there all the same must lead to its file."""
+    message_id = sqlite_usos.draft()
+    write = SqliteDatabase.write
+
+    async def unheard(self: Any, unit: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await write(self, unit, *args, **kwargs)
+        if not isinstance(result, bool):  # the claim of the nonce; the other unit adds the attachment
+            raise errors.Unavailable("the connection was lost after the commit")
+        return result
+
+    monkeypatch.setattr(SqliteDatabase, "write", unheard)
+    assert sqlite_usos.put(message_id).status_code == 503
+    monkeypatch.undo()
+    kept = sqlite_usos.ask("message", message_id=message_id, fields="attachments[url]")["attachments"]
+    assert len(kept) == len(sqlite_usos.blobs()) == 1
 
 
 def test_a_large_file_never_stands_in_memory(sqlite_usos: Installation) -> None:
