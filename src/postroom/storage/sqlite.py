@@ -142,20 +142,23 @@ class _Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._closing = threading.Event()
+        self._gate = threading.Lock()  # nothing may come behind the None that ends the thread: nobody would answer it
+        self._closing = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     def submit(self, work: _Work) -> None:
-        if self._closing.is_set():
-            raise Unavailable("the store is closed")
-        if self._waiting.qsize() >= _WAITING:
-            raise Unavailable("too many writes are waiting")
-        self._waiting.put(work)
+        with self._gate:
+            if self._closing:
+                raise Unavailable("the store is closed")
+            if self._waiting.qsize() >= _WAITING:
+                raise Unavailable("too many writes are waiting")
+            self._waiting.put(work)
 
     def close(self) -> None:
-        self._closing.set()
-        self._waiting.put(None)
+        with self._gate:
+            self._closing = True
+            self._waiting.put(None)
         self._thread.join()
         self._engine.dispose()
 
@@ -165,10 +168,6 @@ class _Writer:
             self._commit_together(group)
             if last:
                 break
-        late = [work for work in iter(self._next, None) if work is not None]  # units that slipped in while the store was closing
-        for work in late:
-            work.error = Unavailable("the store is closed")
-        _tell(late)
 
     def _gather(self, first: _Work) -> tuple[list[_Work], bool]:
         """Take what waits behind ``first``; the flag says that the end was met."""
@@ -182,12 +181,6 @@ class _Writer:
                 return group, True
             group.append(work)
         return group, False
-
-    def _next(self) -> _Work | None:
-        try:
-            return self._waiting.get_nowait()
-        except queue.Empty:
-            return None
 
     def _commit_together(self, group: list[_Work]) -> None:
         wanted = [work for work in group if not work.future.cancelled()]
