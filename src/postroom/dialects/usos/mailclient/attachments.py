@@ -95,7 +95,7 @@ async def attachments(call: Call, given: ShownTogether) -> dict[str, object]:
 
 
 async def _delete_if_unused(call: Call, blob_key: str) -> None:
-    """Delete a file after the store fell silent: it may have kept the row all the same, and only it can say so.
+    """Delete a file whose attachment was refused. A store that fell silent may have kept it all the same, and only it can say so.
 
     A file too many can be cleared away later; an attachment without its file cannot be mended.
     """
@@ -138,11 +138,8 @@ async def put_attachment(call: Call, given: Put) -> dict[str, object]:
     )
     try:
         attachment_id = await call.write(files.add, call.user_id, given.message_id, new, call.now)
-    except Unavailable:
+    except Exception:
         await _delete_if_unused(call, new.blob_key)
-        raise
-    except Exception:  # whatever refused it, nothing refers to the file then
-        await delete_blobs(call.store, [new.blob_key])
         raise
     return {"attachment_id": str(attachment_id)}
 
