@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from sqlalchemy import func, select
 
+from postroom.directory import people
 from postroom.directory.values import chunks
 from postroom.messages import attachments, queueing
 from postroom.messages.records import Attachment, ContentFormat, Language
@@ -65,7 +66,7 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             func.coalesce(m.language, "pl").label("language"),
             func.coalesce(m.sent_at, m.created_at).label("date"),
             m.author_id,
-            func.coalesce(users.c.first_name + " " + users.c.last_name, "").label("author_name"),
+            people.full_name().label("author_name"),
             queueing.own_address().label("author_email"),
             a.id.label("address_id"),
             func.coalesce(a.name, "").label("address_name"),
@@ -84,7 +85,7 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             language=row.language,
             date=row.date,
             author_id=row.author_id,
-            author_name=row.author_name.strip(),
+            author_name=row.author_name,
             author_email=row.author_email,
             address_id=row.address_id,
             address_name=row.address_name,

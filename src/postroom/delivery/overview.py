@@ -6,6 +6,8 @@ from typing import Final
 from sqlalchemy import Row, func, select
 
 from postroom.delivery.records import Attempt, QueueLine, RollLine
+from postroom.directory import people
+from postroom.messages.records import Recipient
 from postroom.storage.database import Tx
 from postroom.storage.tables import IS_OPEN, attempts, messages, recipients, users
 
@@ -40,18 +42,8 @@ def roll(tx: Tx, message_id: int, after_id: int, limit: int) -> list[RollLine]:
     """Return up to ``limit`` recipients of a message behind ``after_id``, in the order of the roll, each with all its failed tries."""
     rows = tx.execute(
         select(
-            _r.id,
-            _r.user_id,
-            func.trim(func.coalesce(users.c.first_name + " " + users.c.last_name, "")).label("name"),
-            _r.email,
-            _r.role,
-            _r.state,
-            _r.attempts,
-            _r.due_at,
-            _r.ambiguous,
-            _r.reply_code,
-            _r.reply_text,
-            _r.settled_at,
+            *(_r[name] for name in Recipient.__struct_fields__),
+            people.full_name().label("name"),
         )
         .join_from(recipients, users, users.c.id == _r.user_id, isouter=True)
         .where(_r.message_id == message_id, _r.id > after_id)

@@ -13,9 +13,11 @@ from sqlalchemy import Boolean, Select, and_, bindparam, case, func, insert, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from postroom.clock import HOUR
-from postroom.delivery.records import Due, Lane, Outcome
+from postroom.delivery.records import Due, Outcome
+from postroom.directory import people
 from postroom.directory.values import chunks
 from postroom.messages import reports
+from postroom.messages.records import Lane
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.tables import FINAL_STATES, IS_SENDING, IS_WAITING, attempts, recipients, users
@@ -24,7 +26,29 @@ OVERDUE: Final = HOUR
 """How long after its expiry a recipient is given up without a last try, because nobody could make that try."""
 
 _r: Final = recipients.c
-_NAME: Final = select(users.c.first_name + " " + users.c.last_name).where(users.c.id == _r.user_id).correlate(recipients).scalar_subquery()
+_NAME: Final = select(people.full_name()).where(users.c.id == _r.user_id).correlate(recipients).scalar_subquery()
+
+# The two statements of each group commit, built once.
+_HELD: Final = (
+    select(_r.id)
+    .where(_r.id.in_(bindparam("ids", expanding=True)), _r.state == "sending", _r.lease_owner == bindparam("owner"))
+    .order_by(_r.id)
+    .with_for_update()
+)
+_SETTLE: Final = (
+    update(recipients)
+    .where(_r.id == bindparam("settled_id"), _r.lease_owner == bindparam("settled_owner"))
+    .values(
+        state=bindparam("new_state"),
+        due_at=bindparam("new_due_at"),
+        reply_code=bindparam("new_code"),
+        reply_text=bindparam("new_text"),
+        settled_at=bindparam("new_settled_at"),
+        ambiguous=or_(_r.ambiguous, bindparam("new_ambiguous", type_=Boolean)),
+        lease_owner=None,
+        lease_until=None,
+    )
+)
 
 
 def claim(tx: Tx, owner: str, limit: int, now: int, lease_ms: int, *, bulk: int | None = None) -> list[Due]:
@@ -144,7 +168,7 @@ def _claim_lane(tx: Tx, owner: str, lane: Lane, limit: int, *, now: int, lease_m
             id=row.id,
             message_id=row.message_id,
             email=row.email,
-            name=row.name.strip(),
+            name=row.name,
             role=row.role,
             lane=row.lane,
             attempts=row.attempts,
@@ -169,29 +193,6 @@ def _held(tx: Tx, owner: str, ids: Sequence[int]) -> set[int]:
     for chunk in chunks(sorted(ids)):
         held.update(tx.scalars(_HELD, {"ids": chunk, "owner": owner}))
     return held
-
-
-# The two statements of each group commit, built once.
-_HELD: Final = (
-    select(_r.id)
-    .where(_r.id.in_(bindparam("ids", expanding=True)), _r.state == "sending", _r.lease_owner == bindparam("owner"))
-    .order_by(_r.id)
-    .with_for_update()
-)
-_SETTLE: Final = (
-    update(recipients)
-    .where(_r.id == bindparam("settled_id"), _r.lease_owner == bindparam("settled_owner"))
-    .values(
-        state=bindparam("new_state"),
-        due_at=bindparam("new_due_at"),
-        reply_code=bindparam("new_code"),
-        reply_text=bindparam("new_text"),
-        settled_at=bindparam("new_settled_at"),
-        ambiguous=or_(_r.ambiguous, bindparam("new_ambiguous", type_=Boolean)),
-        lease_owner=None,
-        lease_until=None,
-    )
-)
 
 
 def _settled_row(outcome: Outcome, owner: str, now: int) -> dict[str, object]:

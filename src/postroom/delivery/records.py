@@ -1,12 +1,8 @@
 """What the parts of delivery hand to each other, as small typed records; times in milliseconds (``postroom.clock``)."""
 
-from typing import Literal
-
 from msgspec import Struct
 
-from postroom.messages.records import Role, State
-
-Lane = Literal["single", "bulk"]
+from postroom.messages.records import Lane, Recipient, Role, State
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -64,20 +60,9 @@ class Attempt(Struct, frozen=True, kw_only=True):
     reply_text: str
 
 
-class RollLine(Struct, frozen=True, kw_only=True):
+class RollLine(Recipient, frozen=True, kw_only=True):
     """One recipient of a message with everything that became of it."""
 
-    id: int
-    user_id: int | None
     name: str
     """Full name of a person of the organisation, else empty."""
-    email: str | None
-    role: Role
-    state: State
-    attempts: int
-    due_at: int | None
-    ambiguous: bool
-    reply_code: int | None
-    reply_text: str | None
-    settled_at: int | None
     tries: list[Attempt]

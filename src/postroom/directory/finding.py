@@ -7,6 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from sqlalchemy import select
 
+from postroom.directory import people
 from postroom.storage.database import Tx
 from postroom.storage.tables import clients, groups, institutional_addresses, users
 
@@ -52,10 +53,9 @@ def _everything(tx: Tx) -> Iterator[Found]:
 
 
 def _people(tx: Tx) -> Iterator[Found]:
-    columns = (users.c.id, users.c.uid, users.c.first_name, users.c.last_name, users.c.email, users.c.active)
+    columns = (users.c.id, users.c.uid, people.full_name().label("name"), users.c.email, users.c.active)
     for person in tx.execute(select(*columns).order_by(users.c.id)):
-        name = f"{person.first_name} {person.last_name}".strip()
-        yield Found(kind="user", id=person.id, key=person.uid, name=name, email=person.email, active=person.active)
+        yield Found(kind="user", id=person.id, key=person.uid, name=person.name, email=person.email, active=person.active)
 
 
 def _matches(found: Found, wanted: list[str]) -> bool:

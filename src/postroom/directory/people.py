@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
 from postroom.directory import emails
 from postroom.directory.inserting import insert_into
@@ -45,6 +45,11 @@ class NewPerson(Struct, frozen=True, kw_only=True):
     picture: str | None = None
     school: str | None = None
     active: bool = True
+
+
+def full_name() -> ColumnElement[str]:
+    """Return first and last name in one, as SQL; empty where an outer join found nobody."""
+    return func.trim(func.coalesce(users.c.first_name + " " + users.c.last_name, ""))
 
 
 def add(tx: Tx, person: NewPerson, now: int) -> int:

@@ -1,16 +1,15 @@
 """How listed and failed recipients enter the queue. Which of them may is decided in ``submission`` and ``reports``."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, case, func, null, or_, update
 
 from postroom.clock import HOUR
+from postroom.messages.records import Lane
 from postroom.settings import DeliverySettings
 from postroom.storage.database import Tx
 from postroom.storage.tables import recipients, users
-
-Lane = Literal["single", "bulk"]
 
 NO_ADDRESS: Final = "no address"
 """Why a recipient without an address is suppressed, as it stands in ``reply_text``."""

@@ -23,6 +23,7 @@ ContentFormat = Literal["plain", "html"]
 Language = Literal["pl", "en"]
 EmailSource = Literal["primary_only", "alt_only", "primary_preferred", "alt_preferred"]
 Role = Literal["to", "cc", "bcc", "self"]
+Lane = Literal["single", "bulk"]
 State = Literal["listed", "queued", "sending", "deferred", "unknown", "delivered", "failed", "suppressed", "expired", "cancelled"]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, insert, not_, null, or_, select, update
 
+from postroom.directory import people
 from postroom.directory.values import chunks
 from postroom.messages import queueing
 from postroom.messages.records import Language, State
@@ -131,14 +132,12 @@ def _unreached(tx: Tx, message_ids: Sequence[int]) -> dict[int, list[Unreached]]
         recipients.c.email,
         recipients.c.state,
         recipients.c.reply_text,
-        users.c.first_name,
-        users.c.last_name,
+        people.full_name().label("name"),
     )
     source = numbered.join(recipients, recipients.c.id == numbered.c.id).outerjoin(users, users.c.id == recipients.c.user_id)
     found: dict[int, list[Unreached]] = {number: [] for number in message_ids}
     for row in tx.execute(select(*columns).select_from(source).where(numbered.c.place <= MAX_NAMED).order_by(recipients.c.id)):
-        name = f"{row.first_name or ''} {row.last_name or ''}".strip()
-        found[row.message_id].append(Unreached(name=name, email=row.email, state=row.state, reply=row.reply_text))
+        found[row.message_id].append(Unreached(name=row.name, email=row.email, state=row.state, reply=row.reply_text))
     return found
 
 
