@@ -7,6 +7,7 @@ directory, if there is one. ``postroom settings`` prints them all; values marked
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,11 @@ from msgspec import Meta, Struct
 PREFIX: Final = "POSTROOM_"
 _SECRET: Final = {"secret": True}
 _MIN_SECRET: Final = 32
+
+DEFAULT_RELAY: Final = "default"
+"""Name of the relay in ``[relay]``."""
+
+_RELAY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 
 
 class SettingsError(Exception):
@@ -86,13 +92,55 @@ class RelaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "opportunistic"
     username: Annotated[str, Meta(description="User name for AUTH. Empty: no AUTH.")] = ""
     password: Annotated[str, Meta(description="Password for AUTH.", extra=_SECRET)] = ""
+    auth: Annotated[
+        Literal["auto", "plain", "login", "xoauth2"],
+        Meta(description="How to log in: auto takes PLAIN, else LOGIN; xoauth2 sends an access token instead of the password."),
+    ] = "auto"
+    token_file: Annotated[
+        str, Meta(description="File that holds the access token for xoauth2, read at each login: whoever renews the token writes it there.")
+    ] = ""
     helo: Annotated[str, Meta(description="Name given in EHLO. Empty: mail.domain.")] = ""
+    weight: Annotated[
+        int, Meta(ge=0, le=1000, description="Share of the mail among the relays that could take it; 0: only when the others are down.")
+    ] = 1
     connections: Annotated[int, Meta(ge=1, le=200, description="Connections to the relay at once, for one worker.")] = 8
     messages_per_connection: Annotated[int, Meta(ge=1, description="Messages sent over one connection before a new one is opened.")] = 1_000
+    recipients_per_message: Annotated[
+        int, Meta(ge=1, le=10_000, description="Recipients of one shared message (To, Cc, Bcc) that one transaction names at most.")
+    ] = 100
+    rate: Annotated[float, Meta(ge=0, description="Messages a second at most, for one worker. 0: as fast as it takes them.")] = 0.0
+    domain_connections: Annotated[
+        int, Meta(ge=0, description="Connections busy with one recipient domain at most. 0: three quarters while mail for others waits.")
+    ] = 0
+    domain_rate: Annotated[float, Meta(ge=0, description="Messages a second to one recipient domain at most. 0: no limit.")] = 0.0
+    idle: Annotated[float, Meta(ge=0, description="Seconds that a connection without work stays open.")] = 5.0
     timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection or a reply of the relay.")] = 60.0
 
     def __repr__(self) -> str:
         return f"RelaySettings(host={self.host!r}, port={self.port})"
+
+
+class RouteSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which relays take the mail of some senders to some recipients."""
+
+    recipients: list[str] = []
+    """Domains of recipients: ``uni.example``, ``*.uni.example`` (below it), ``*``. Empty: any."""
+    senders: list[str] = []
+    """Envelope or From addresses, or their domains, in the same form. Empty: any."""
+    relays: Annotated[list[str], Meta(min_length=1)]
+    """Names of relays."""
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.senders) or '*'} → {' '.join(self.recipients) or '*'}: {' '.join(self.relays)}"
+
+
+class DomainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one recipient domain can bear, whichever relay the mail goes through."""
+
+    connections: Annotated[int, Meta(ge=0)] = 0
+    """Connections of one relay that are busy with it at most; 0: as the relay says."""
+    rate: Annotated[float, Meta(ge=0)] = 0.0
+    """Messages a second over one relay at most; 0: as the relay says."""
 
 
 class DeliverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +160,25 @@ class DeliverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lease: Annotated[
         float, Meta(ge=1, description="Seconds after which recipients claimed by a worker that fell silent return to the queue.")
     ] = 60.0
+    suppress_days: Annotated[
+        int,
+        Meta(ge=0, description="Days that a hard bounce keeps an address on the suppression list. 0: it does not."),
+    ] = 90
+
+
+class BounceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How mail that comes back finds its way to us."""
+
+    domain: Annotated[
+        str,
+        Meta(description="Domain of the return paths, one for each recipient. Empty: all mail has mail.return_path."),
+    ] = ""
+    listen: Annotated[
+        Literal["", "smtp", "lmtp"], Meta(description="Protocol that the worker takes bounces by. Empty: it does not listen.")
+    ] = ""
+    host: Annotated[str, Meta(min_length=1, description="Address that it listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port that it listens on.")] = 8024
+    max_bytes: Annotated[int, Meta(ge=65_536, description="Largest bounce in bytes.")] = 1_048_576
 
 
 class AttachmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,11 +219,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")] = "info"
+    relays: Annotated[dict[str, RelaySettings], Meta(description="More relays beside the one in [relay], by name.")] = {}
+    routes: Annotated[list[RouteSettings], Meta(description="Which relays take which mail; the first that fits holds.")] = []
+    domains: Annotated[dict[str, DomainSettings], Meta(description="Limits for single recipient domains.")] = {}
     http: HttpSettings = HttpSettings()
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     relay: RelaySettings = RelaySettings()
     delivery: DeliverySettings = DeliverySettings()
+    bounces: BounceSettings = BounceSettings()
     attachments: AttachmentSettings = AttachmentSettings()
     usos: UsosSettings = UsosSettings()
 
@@ -179,8 +250,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.mail.no_reply or f"no-reply@{self.mail.domain}"
 
     @property
+    def all_relays(self) -> dict[str, RelaySettings]:
+        """Every relay by name; the one in ``[relay]`` is ``default``."""
+        return {DEFAULT_RELAY: self.relay, **self.relays}
+
+    @property
     def return_path(self) -> str:
-        """Envelope sender of all mails."""
+        """Envelope sender of mails whose bounces do not come to us."""
         return self.mail.return_path or self.no_reply
 
 
@@ -258,10 +334,24 @@ def _check(settings: Settings) -> None:
         msg = "http.public_url: an http:// or https:// URL is needed"
         raise SettingsError(msg)
     _check_mail(settings)
+    _check_relays(settings)
     try:
         ZoneInfo(settings.usos.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise SettingsError("usos.timezone: the name of a time zone is needed, such as Europe/Warsaw") from error
+
+
+def _check_relays(settings: Settings) -> None:
+    for name in settings.relays:
+        if not _RELAY_NAME.fullmatch(name) or name == DEFAULT_RELAY:
+            raise SettingsError(f"relays: {name!r} is no name; small letters, digits, - and _, and not {DEFAULT_RELAY!r}")
+    for number, route in enumerate(settings.routes, 1):
+        for name in route.relays:
+            if name not in settings.all_relays:
+                raise SettingsError(f"routes: route {number}: no relay {name!r}; there are {', '.join(settings.all_relays)}")
+    for name, relay in settings.all_relays.items():
+        if relay.auth == "xoauth2" and not relay.token_file:
+            raise SettingsError(f"relay {name}: auth = xoauth2 needs token_file")
 
 
 def _check_mail(settings: Settings) -> None:
@@ -270,7 +360,8 @@ def _check_mail(settings: Settings) -> None:
         ("mail.domain", settings.mail.domain),
         ("mail.no_reply", settings.mail.no_reply),
         ("mail.return_path", settings.mail.return_path),
-        ("relay.helo", settings.relay.helo),
+        ("bounces.domain", settings.bounces.domain),
+        *((f"relay.helo of {name}" if name != DEFAULT_RELAY else "relay.helo", relay.helo) for name, relay in settings.all_relays.items()),
     ]:
         if not (value.isascii() and value.isprintable()) or " " in value:
             raise SettingsError(f"{name}: only ASCII without white space and control characters is allowed")
@@ -320,8 +411,10 @@ def _from_text(name: str, text: str, kind: Any) -> Any:  # noqa: ANN401 - the ki
     if kind == list[str]:
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
+        if get_origin(kind) in {dict, list}:
+            return msgspec.to_builtins(msgspec.json.decode(text, type=kind))
         return msgspec.convert(text, kind, strict=False, dec_hook=_decoded)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:  # no JSON at all, or not of this form
         msg = f"{name}: {error}{_choice(kind)}"
         raise SettingsError(msg) from error
 
@@ -361,4 +454,6 @@ def _get(settings: Struct, path: tuple[str, ...]) -> object:
 def _shown(value: object, *, secret: bool) -> str:
     if secret:
         return "(set)" if value else "(not set)"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, list | dict):
+        return ", ".join(str(part) for part in value)
+    return str(value)

@@ -203,6 +203,13 @@ messages: Final = Table(
     Column("send_summary", Boolean, nullable=False, server_default=false()),
     Column("send_to_myself", Boolean, nullable=False, server_default=false()),
     Column("attachments_lifetime", Integer, nullable=False, server_default="14"),  # days, from sending
+    Column("shared", Boolean, nullable=False, server_default=false()),  # one mail that names all its recipients, instead of one for each
+    Column(
+        "template", Boolean, nullable=False, server_default=false()
+    ),  # subject and content hold {placeholders}, see recipients.variables
+    Column(
+        "mail", Text, nullable=False, server_default="{}"
+    ),  # JSON: what the composer is to do beyond text (messages.records.MailOptions)
     Column("options", Text, nullable=False, server_default="{}"),  # JSON: what only one dialect knows of
     Column("status", Text, nullable=False, server_default="draft"),
     Column("audience_version", Integer, nullable=False, server_default="0"),  # grows with each change of the audience
@@ -212,6 +219,8 @@ messages: Final = Table(
     Column("modified_at", BigInteger, nullable=False),
     Column("sent_at", BigInteger),
     Column("settled_at", BigInteger),  # when the last recipient was done
+    Column("bounced_at", BigInteger),  # a bounce came after the end, and no report has told of it yet
+    Column("retain_until", BigInteger),  # gone for good after that, once settled; null: kept
     Column("deleted_at", BigInteger),  # gone from the author's list; recipients and delivery are untouched
     CheckConstraint("kind IN ('message', 'summary')", name="kind"),
     CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
@@ -219,6 +228,15 @@ messages: Final = Table(
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_in_reply_to", "in_reply_to"),
+    Index(
+        "ix_messages_bounced_at", "bounced_at", sqlite_where=text("bounced_at IS NOT NULL"), postgresql_where=text("bounced_at IS NOT NULL")
+    ),
+    Index(
+        "ix_messages_retain_until",
+        "retain_until",
+        sqlite_where=text("retain_until IS NOT NULL"),
+        postgresql_where=text("retain_until IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -257,11 +275,15 @@ attachments: Final = Table(
     Column("content_type", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("description", Text, nullable=False, server_default=""),
+    Column("disposition", Text, nullable=False, server_default="link"),  # link: fetched through the door; else a part of the mail
+    Column("content_id", Text),  # of an inline part, without angle brackets
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),  # null until the message is sent
     Column("revoked_at", BigInteger),  # the link is withdrawn, the blob may be gone
     Index("ix_attachments_message_id", "message_id"),
+    CheckConstraint("disposition IN ('link', 'attachment', 'inline')", name="disposition"),
     Index("ix_attachments_expires_at", "expires_at"),
+    Index("ix_attachments_blob_key", "blob_key"),
     sqlite_autoincrement=True,
 )
 
@@ -278,7 +300,7 @@ tags: Final = Table(
 # -- recipients: the roll, the queue and the inbox are one table -----------------------------------------------------
 
 WAITING_STATES: Final = ("queued", "deferred", "unknown")
-"""States of a recipient that is due at ``due_at``. (``unknown`` with no ``due_at`` is held for a person to decide.)"""
+"""States of a recipient that is due at ``due_at``; one with no ``due_at`` is held until a person decides."""
 
 OPEN_STATES: Final = (*WAITING_STATES, "sending")
 """States of a recipient whose outcome is still to come."""
@@ -296,15 +318,18 @@ recipients: Final = Table(
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="SET NULL")),
     Column("email", Text),  # the envelope recipient, frozen; null: this person has no address
+    Column("name", Text),  # display name that the author gave to a bare address
+    Column("variables", Text),  # JSON object: values of the placeholders of a template, for this recipient
     Column("role", Text, nullable=False, server_default="to"),
     Column("state", Text, nullable=False, server_default="listed"),  # listed: on the roll of a draft, not yet handed over
     Column("lane", Text, nullable=False, server_default="single"),
     Column("due_at", BigInteger),
     Column("expires_at", BigInteger),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("recoveries", Integer, nullable=False, server_default="0"),  # times that a lease ran out
+    Column("recoveries", Integer, nullable=False, server_default="0"),  # times that a worker died while it sent to this recipient
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),
+    Column("started_at", BigInteger),  # since when its mail may be on the wire; null: claimed at most, nothing was handed over
     Column("ambiguous", Boolean, nullable=False, server_default=false()),  # perhaps delivered twice: an outcome was once unknown
     Column("reply_code", Integer),
     Column("reply_text", Text),  # the last reply of the relay, or the reason in words
@@ -358,4 +383,57 @@ attempts: Final = Table(
     Column("reply_code", Integer),
     Column("reply_text", Text, nullable=False),
     Index("ix_attempts_recipient_id", "recipient_id"),
+)
+
+
+# -- delivery: what comes back, what goes elsewhere ------------------------------------------------------------------
+
+suppressions: Final = Table(
+    "suppressions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),  # the words of the mail server, or of whoever added it
+    Column("message_id", ForeignKey("messages.id", ondelete="SET NULL")),  # whose mail bounced
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),  # null: until somebody removes it
+    CheckConstraint("reason IN ('hard_bounce', 'complaint', 'manual', 'import')", name="reason"),
+    Index("ix_suppressions_expires_at", "expires_at"),
+    Index("ix_suppressions_message_id", "message_id"),
+)
+Index("uq_suppressions_lower_email", func.lower(suppressions.c.email), unique=True)
+
+sent_copies: Final = Table(
+    "sent_copies",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("security", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # the password, encrypted; empty once the copy is done
+    Column("folder", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("due_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("reply_text", Text),  # the last words of the IMAP server, or why there is no copy
+    Column("created_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    CheckConstraint("security IN ('none', 'starttls', 'tls')", name="security"),
+    CheckConstraint("state IN ('queued', 'sending', 'done', 'failed')", name="state"),
+    Index("ix_sent_copies_message_id", "message_id"),
+    Index("ix_sent_copies_due", "due_at", sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'")),
+    Index("ix_sent_copies_lease", "lease_until", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
+)
+
+counters: Final = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),  # such as bounce.forged
+    Column("value", BigInteger, nullable=False),
 )
