@@ -160,7 +160,8 @@ def _claim_lane(tx: Tx, owner: str, lane: Lane, limit: int, *, now: int, lease_m
             _r.attempts,
             _r.ambiguous,
             _r.expires_at,
-            func.coalesce(_NAME, "").label("name"),
+            _r.variables,
+            func.coalesce(_NAME, _r.name, "").label("name"),
         )
     ).all()
     return [
@@ -174,6 +175,7 @@ def _claim_lane(tx: Tx, owner: str, lane: Lane, limit: int, *, now: int, lease_m
             attempts=row.attempts,
             ambiguous=row.ambiguous,
             expires_at=row.expires_at,
+            variables=row.variables,
         )
         for row in rows
     ]

@@ -12,13 +12,15 @@ class Due(Struct, frozen=True, kw_only=True):
     message_id: int
     email: str | None
     name: str
-    """Full name of a person of the organisation, else empty."""
+    """Full name of a person of the organisation, else the display name that the author gave, else empty."""
     role: Role
     lane: Lane
     attempts: int
     """Tries, the coming one included."""
     ambiguous: bool
     expires_at: int | None
+    variables: str | None = None
+    """Values for the placeholders of a template, as a JSON object of texts."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

@@ -431,6 +431,15 @@ sent_copies: Final = Table(
     Index("ix_sent_copies_lease", "lease_until", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
 )
 
+workers: Final = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),  # as in recipients.lease_owner
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("report", Text, nullable=False, server_default="{}"),  # JSON: its relays and the domains that it holds back
+)
+
 counters: Final = Table(
     "counters",
     metadata,

@@ -99,6 +99,14 @@ def _create_tables() -> None:
         condition = sa.text(f"state = '{state}'")
         op.create_index(f"ix_sent_copies_{name}", "sent_copies", [column], sqlite_where=condition, postgresql_where=condition)
     op.create_table(
+        "workers",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("report", sa.Text(), server_default="{}", nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
+    )
+    op.create_table(
         "counters",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
@@ -108,7 +116,7 @@ def _create_tables() -> None:
 
 def downgrade() -> None:
     """Take it all back; what only these columns held is gone."""
-    for table in ("counters", "sent_copies", "suppressions"):
+    for table in ("counters", "workers", "sent_copies", "suppressions"):
         op.drop_table(table)
     for name in ("started_at", "variables", "name"):
         op.drop_column("recipients", name)
