@@ -13,10 +13,11 @@ import httpx2
 from oauthlib.oauth1.rfc5849 import Client as Signer
 
 from benchmarks import load, signed, sink
-from benchmarks.drain import PEOPLE, mailing
+from benchmarks.drain import PEOPLE
+from benchmarks.mailings import crowd, drained
 from benchmarks.measure import Measurement, Run, Setting, repeated
 from benchmarks.place import Keys, Place, place, process
-from benchmarks.processes import HOST
+from benchmarks.processes import HOST, family
 from benchmarks.versions import of_database
 
 UPLOAD_MB: Final = 100
@@ -31,7 +32,7 @@ def server(runs: int) -> Measurement:
         drafts = iter(here.store.database.write_now(signed.more_drafts, runs + 1))
 
         def once() -> Run:
-            with process(here, "api") as pid:
+            with process(here, "postroom", "api") as pid:
                 idle = peak_mb(pid)
                 requests = signed.signed_requests(here, keys, "message", {"message_id": str(message_id)})
                 load.run(HOST, here.store.settings.http.port, signed.CONNECTIONS, requests, here.folder)
@@ -45,11 +46,11 @@ def server(runs: int) -> Measurement:
 def worker(runs: int) -> Measurement:
     """Measure ``postroom worker`` while it drains one message to 10,000 people."""
     with sink.sink() as port, place(relay_port=port) as here:
-        send = mailing(here, PEOPLE)
+        everybody = crowd(here, PEOPLE)
 
         def once() -> Run:
-            with process(here, "worker") as pid:
-                send()
+            with process(here, "postroom", "worker") as pid:
+                drained(here, everybody)
                 return Run(peak_mb(pid))
 
         settings: dict[str, Setting] = {"recipients": PEOPLE, **sink.names(), **of_database(here.store)}
@@ -58,13 +59,8 @@ def worker(runs: int) -> Measurement:
 
 def peak_mb(pid: int) -> float:
     """Return the largest resident size that the process and its children ever had, in MB; the sum of each one's own peak."""
-    statuses = [Path(f"/proc/{member}/status").read_text(encoding="ascii", errors="replace") for member in _family(pid)]
+    statuses = [Path(f"/proc/{member}/status").read_text(encoding="ascii", errors="replace") for member in family(pid)]
     return sum(int(found[1]) for status in statuses if (found := re.search(r"VmHWM:\s+(\d+) kB", status))) / 1024
-
-
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
 
 
 def _upload(here: Place, keys: Keys, message_id: int) -> None:

@@ -26,7 +26,11 @@ from postroom.storage.store import Store, open_store
 from postroom.storage.tables import group_members, users
 from tests.processes import free_port
 
+CONNECTIONS: Final = 8
+"""Connections of a worker to the relay, and of each peer to the sink, unless a measure chooses others."""
+
 _CHUNK: Final = 10_000
+_ROOT: Final = Path(__file__).parents[1]
 
 
 class Place(Struct, frozen=True):
@@ -44,11 +48,11 @@ class Keys(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def place(*, database_url: str = "", relay_port: int = 25) -> Iterator[Place]:
+def place(database_url: str = "", relay_port: int = 25, connections: int = CONNECTIONS) -> Iterator[Place]:
     """Make a place with an empty, migrated store (SQLite unless a URL is given); delete the folder afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-"))
     try:
-        store = open_store(load(environment={}, file=_settings_file(folder, database_url, relay_port)))
+        store = open_store(load(environment={}, file=_settings_file(folder, database_url, relay_port, connections)))
         with contextlib.closing(store):
             migrate(store.database)
             yield Place(folder, store)
@@ -57,12 +61,12 @@ def place(*, database_url: str = "", relay_port: int = 25) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def process(here: Place, command: str) -> Iterator[int]:
-    """Run ``postroom COMMAND`` in the place until left; yield its process id. Its output goes to ``COMMAND.log``."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    with (here.folder / f"{command}.log").open("wb") as log:
+def process(here: Place, module: str, command: str) -> Iterator[int]:
+    """Run ``python -m MODULE COMMAND`` in the place until left; yield its process id. Its output goes to ``COMMAND.log``."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {"PYTHONPATH": str(_ROOT)}
+    with (here.folder / f"{command}.log").open("ab") as log:
         running = subprocess.Popen(
-            [sys.executable, "-m", "postroom", command], cwd=here.folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", module, command], cwd=here.folder, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
         if command == "api":
@@ -107,7 +111,7 @@ def add_keys(tx: Tx, vault: Vault, user_id: int) -> Keys:
     return Keys(client, clients.add_token(tx, vault, client.id, user_id, frozenset({"mailclient"}), now()))
 
 
-def _settings_file(folder: Path, database_url: str, relay_port: int) -> Path:
+def _settings_file(folder: Path, database_url: str, relay_port: int, connections: int) -> Path:
     file = folder / "postroom.toml"
     file.write_text(
         f"""\
@@ -121,6 +125,7 @@ url = {json.dumps(database_url)}
 host = "{HOST}"
 port = {relay_port}
 security = "none"
+connections = {connections}
 """,
         encoding="utf-8",
     )

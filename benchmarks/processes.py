@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import time
+from pathlib import Path
 from typing import Final
 
 import httpx2
@@ -42,3 +43,9 @@ def stop(running: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         running.kill()
         running.wait(_SECONDS)
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that descend from it (Linux only)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *(member for child in children for member in family(int(child)))]

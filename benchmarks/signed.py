@@ -41,7 +41,7 @@ def create_message(runs: int) -> Measurement:
 
 
 def _measured(runs: int, call: Callable[[int], tuple[str, dict[str, str]]]) -> Measurement:
-    with place() as here, process(here, "api"), trivial_server() as trivial_port:
+    with place() as here, process(here, "postroom", "api"), trivial_server() as trivial_port:
         keys, message_id = here.store.database.write_now(prepared, here.store.vault)
         method, parameters = call(message_id)
         port = here.store.settings.http.port
