@@ -1,201 +1,241 @@
 """From a message to mail: rendered once to a skeleton, in which each recipient fills a few bytes.
 
-What goes into which header:
-
-- ``From`` is the institutional address when one was chosen; else the author, if mail of the author's domain may leave
-  through our relay (``mail.own_domains``); else the no-reply address under the author's name, with ``Reply-To`` to the author.
-- ``Message-ID`` is the same each time a recipient is tried, so that whoever gets a mail twice can tell. Its middle
-  part is signed, so that nobody can guess the one of somebody else.
-- ``List-Id`` (RFC 2919) stands in mailings only. It names the sender, not the single message, so that people can file
-  what comes from one office: ``"Office" <address-7.mailings.example.org>``, or ``author-12`` for a person.
-- ``Auto-Submitted: auto-generated`` (RFC 3834) stands in what the server says by itself (summary reports), which carries no
-  signature.
+What goes into which header stands in ``fields``, how the parts nest in ``mime``. Here they come together: everything that
+is the same for all recipients is encoded, checked and made ready for the wire once; ``Skeleton.fill`` joins bytes.
 
 Every mail is ASCII with CRLF line ends and lines below 999 bytes, so every relay takes it as it is.
 """
 
+import asyncio
 import html
-import re
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from enum import Enum
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from postroom.delivery import headers, text
-from postroom.delivery.contexts import Context, Link
+from postroom.delivery import bodies, fields, headers, mime
+from postroom.delivery.bodies import Letter
+from postroom.delivery.contexts import MAX_NAMED, Context, File
+from postroom.delivery.mime import SEPARATE, Part, Piece, Values
 from postroom.delivery.records import Due
-from postroom.errors import Invalid
-from postroom.messages.records import Language
+from postroom.errors import Invalid, NotFound
+from postroom.messages import calendars, options, templates
+from postroom.messages.records import MAX_MAIL_FILES
 from postroom.settings import Settings
 from postroom.storage.secrets import Vault
+from postroom.storage.store import Store
 
-_BODY_END: Final = re.compile(r"</body\s*>", re.IGNORECASE)
-_DOCUMENT: Final = re.compile(r"<(?:html|body)[\s>]", re.IGNORECASE)
-
-_ATTACHMENTS: Final[dict[Language, str]] = {"pl": "Załączniki:", "en": "Attachments:"}
-_UNTIL: Final[dict[Language, str]] = {"pl": "Do pobrania do {} (UTC).", "en": "Available until {} (UTC)."}
-_SENT_BY: Final[dict[Language, str]] = {"pl": "Wiadomość wysłana przez: {}", "en": "Message sent by: {}"}
+_MANY_NAMED: Final = 500
+"""Recipients in the headers from which a message is rendered in a thread of its own."""
 
 
-class Slot(Enum):
-    """A place in a skeleton that differs for each recipient."""
+class Mail(Struct, frozen=True):
+    """A mail as it goes over the wire: dots stuffed, CRLF line ends only, closed by one, without the final dot."""
 
-    MESSAGE_ID = "Message-ID"
-    TO = "To"
+    chunks: tuple[bytes, ...]
+    """To be written one after the other; large ones are shared by all mails of the message."""
+    size: int
+    """Octets of all chunks. RFC 1870 counts no doubled dots, so SIZE may say a few too many, which section 6.1 allows for."""
 
 
-class Skeleton(Struct, frozen=True):
-    """A rendered message with open places."""
+class Skeleton(Struct, frozen=True, kw_only=True):
+    """A rendered message. One that is shared has the same bytes for all recipients; else each has a mail of its own."""
 
-    pieces: tuple[bytes | Slot, ...]
     message_id: int
     domain: str
     vault: Vault
+    head: bytes
+    """The fields before ``To``."""
+    tail: tuple[Piece, ...]
+    """Everything after ``Message-ID``."""
+    is_template: bool
+    is_html: bool
+    size: int
+    """Bytes held in memory."""
+    delivery_receipt: bool
+    """Whether mail servers are to tell when it was delivered (RFC 3461: ``NOTIFY=SUCCESS,FAILURE``)."""
+    null_sender: bool
+    """Whether it goes out with the null return path, so that nothing comes back (RFC 3834 section 3.3)."""
+    common: Mail | None
+    """The mail of a shared message."""
 
-    def fill(self, recipient: Due) -> bytes:
-        """Return the mail for one recipient. Raises ``Invalid`` when the address or name cannot stand in a header."""
+    def fill(self, recipient: Due) -> Mail:
+        """Return the mail for one recipient.
+
+        Raises ``Invalid`` when the address or name cannot stand in a header, and when a value of the template is missing.
+        """
+        if self.common is not None:
+            return self.common
         if recipient.email is None:
             raise Invalid("email", "no address")
-        values = {
-            Slot.MESSAGE_ID: headers.structured("Message-ID", message_id(self.vault, self.domain, self.message_id, recipient.id)),
-            Slot.TO: headers.mailbox("To", recipient.name, recipient.email),
-        }
-        return b"".join(values[piece] if isinstance(piece, Slot) else piece for piece in self.pieces)
+        own = headers.mailbox("To", recipient.name, recipient.email)
+        identifier = f"Message-ID: {message_id(self.vault, self.domain, self.message_id, recipient.id)}\r\n".encode("ascii")
+        if not self.is_template:
+            return _mail((self.head, own, identifier, *self.tail))  # type: ignore[arg-type]  # only templates have slots
+        plain = templates.decoded(recipient.variables)
+        escaped = {name: html.escape(value) for name, value in plain.items()} if self.is_html else plain
+        values = Values(plain, escaped)
+        filled = [piece if isinstance(piece, bytes) else mime.stuffed(piece.fill(values)) for piece in self.tail]
+        return _mail((self.head, own, identifier, *filled))
+
+    def shared(self) -> Mail:
+        """Return the mail of a shared message, the same for all its recipients. Raises ``ValueError`` for any other."""
+        if self.common is None:
+            raise ValueError("the message is not shared: each recipient has a mail of its own")
+        return self.common
 
 
-def message_id(vault: Vault, domain: str, message: int, recipient: int) -> str:
-    """Return the Message-ID of the mail to one recipient, the same in every retry."""
-    opaque = vault.sign("message-id", f"{message}.{recipient}")[:16]
-    return f"<{message}.{recipient}.{opaque}@{domain}>"
+def message_id(vault: Vault, domain: str, message: int, recipient: int | None = None) -> str:
+    """Return the Message-ID of the mail to one recipient, or of the message itself; the same in every retry."""
+    name = f"{message}" if recipient is None else f"{message}.{recipient}"
+    return f"<{name}.{vault.sign('message-id', name)[:16]}@{domain}>"
 
 
-def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: bool) -> Skeleton:
-    """Render a message; ``mailing`` says that it goes to many. Raises ``Invalid`` for what no mail can be made of."""
-    head = [
-        headers.structured("Date", format_datetime(datetime.fromtimestamp(context.date / 1000, UTC))),
-        *_sender(context, settings),
-    ]
-    described = [
-        headers.unstructured("Subject", context.subject),
-        headers.unstructured("Organization", settings.mail.organisation),
-        headers.structured("Content-Language", context.language),
-        *([_list_id(context, settings)] if mailing else []),
-        *([headers.structured("Auto-Submitted", "auto-generated")] if context.author_id is None else []),
-        headers.structured("MIME-Version", "1.0"),
-    ]
-    pieces = (b"".join(head), Slot.TO, Slot.MESSAGE_ID, b"".join(described) + _content(context, settings, vault))
-    return Skeleton(pieces, context.message_id, settings.mail.domain, vault)
+async def render(store: Store, context: Context, *, mailing: bool) -> Skeleton:
+    """Read the files of a message and render it; what takes long is done in a thread. Raises as ``skeleton``."""
+    contents = await _contents(store, context)
+    long = (
+        context.files or context.content_format == "html" or len(context.mail) > SEPARATE or len(context.to) + len(context.cc) > _MANY_NAMED
+    )
+    if not long:
+        return skeleton(context, store.settings, store.vault, mailing=mailing)
+    return await asyncio.to_thread(skeleton, context, store.settings, store.vault, mailing=mailing, contents=contents)
 
 
-def _sender(context: Context, settings: Settings) -> list[bytes]:
-    if context.address_id is not None:
-        return [headers.mailbox("From", context.address_name, context.address_email)]
-    if context.author_id is None:
-        return [headers.mailbox("From", settings.mail.organisation, settings.no_reply)]
-    if context.author_email is None:
-        return [headers.mailbox("From", context.author_name, settings.no_reply)]
-    domain = context.author_email.rpartition("@")[2].lower()
-    own = [name.lower() for name in settings.mail.own_domains]
-    if not own or domain in own:
-        return [headers.mailbox("From", context.author_name, context.author_email)]
-    return [
-        headers.mailbox("From", context.author_name, settings.no_reply),
-        headers.mailbox("Reply-To", context.author_name, context.author_email),
-    ]
+def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: bool, contents: Mapping[int, bytes] | None = None) -> Skeleton:
+    """Render a message; ``mailing`` says that it goes to many, ``contents`` holds the files by number.
 
-
-def _list_id(context: Context, settings: Settings) -> bytes:
-    name = context.address_name or context.author_name or settings.mail.organisation
-    if context.address_id is not None:
-        label = f"address-{context.address_id}"
-    else:
-        label = "server" if context.author_id is None else f"author-{context.author_id}"
-    return headers.folded(
-        "List-Id", [*headers.phrase("List-Id", name), f"<{label}.mailings.{headers.checked('List-Id', settings.mail.domain)}>"]
+    Raises ``Invalid`` for what no mail can be made of.
+    """
+    letter = _letter(context, settings, vault)
+    head = mime.sealed(b"".join(fields.origin(letter)))
+    tail = tuple(
+        mime.sealed(piece) if isinstance(piece, bytes) else piece
+        for piece in mime.merged([*fields.description(letter, mailing=mailing), *_content(letter, vault, contents or {})])
+    )
+    headers.structured("Message-ID", message_id(vault, settings.mail.domain, context.message_id, 0))  # a domain that cannot stand there
+    common = _common(letter, vault, head, tail) if context.shared else None
+    return Skeleton(
+        message_id=context.message_id,
+        domain=settings.mail.domain,
+        vault=vault,
+        head=head,
+        tail=() if common else tail,
+        is_template=bool(letter.mark),
+        is_html=context.content_format == "html",
+        size=common.size if common else len(head) + sum(len(piece) if isinstance(piece, bytes) else 100 for piece in tail),
+        delivery_receipt=letter.options.delivery_receipt and not letter.options.automatic,
+        null_sender=letter.options.automatic != "",
+        common=common,
     )
 
 
-def _content(context: Context, settings: Settings, vault: Vault) -> bytes:
-    if context.content_format == "plain":
-        return _part("plain", _plain(context, context.content, settings))
-    boundary = (
-        f"=_{context.message_id}_{vault.sign('boundary', str(context.message_id))}"  # an author cannot guess it, so no content holds it
-    )
-    delimiter = f"--{boundary}\r\n".encode("ascii")
-    return b"".join(
-        (
-            f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii"),
-            delimiter,
-            _part("plain", _plain(context, text.from_html(context.content), settings)),
-            b"\r\n",
-            delimiter,
-            _part("html", _html(context, settings)),
-            f"\r\n--{boundary}--\r\n".encode("ascii"),
-        )
-    )
+async def render_copy(store: Store, context: Context) -> bytes:
+    """Return ``copy`` of a message, with its files. Raises as ``render``."""
+    contents = await _contents(store, context)
+    return await asyncio.to_thread(copy, context, store.settings, store.vault, contents)
 
 
-def _part(kind: str, content: str) -> bytes:
-    body = text.encoded(content)
-    return f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {body.encoding}\r\n\r\n".encode("ascii") + body.data
+def copy(context: Context, settings: Settings, vault: Vault, contents: Mapping[int, bytes] | None = None) -> bytes:
+    """Return the mail as its author keeps it: everybody named (``contexts.load_copy``), the hidden ones too; dots are not stuffed.
+
+    A template shows its placeholders. More people than ``MAX_NAMED`` are not named. Raises ``Invalid``.
+    """
+    letter = _letter(context, settings, vault)
+    shown = {name: f"{{{name}}}" for name in letter.names}
+    values = Values(shown, shown)
+    named = [("To", context.to), ("Cc", context.cc), ("Bcc", context.bcc)]
+    if sum(len(people) for _, people in named) > MAX_NAMED:
+        named = [("To", ())]
+    pieces = [
+        *fields.origin(letter),
+        *(headers.mailboxes(name, people) for name, people in named if people or name == "To"),
+        headers.structured("Message-ID", _own_id(letter, vault)),
+        *fields.description(letter, mailing=False),
+        *_content(letter, vault, contents or {}),
+    ]
+    return b"".join(piece if isinstance(piece, bytes) else piece.fill(values) for piece in pieces)
 
 
-def _plain(context: Context, content: str, settings: Settings) -> str:
-    blocks = [text.wrapped(content).rstrip("\n")]
-    if context.links:
-        blocks.append("\n".join([_ATTACHMENTS[context.language], *(_plain_link(link) for link in context.links), *_until(context)]))
-    signature = _signature(context, settings)
-    if signature:
-        blocks.append("\n".join(["-- ", *signature]))
-    return "\n\n".join(blocks) + "\n"
+def _letter(context: Context, settings: Settings, vault: Vault) -> Letter:
+    wanted = options.decoded(context.mail)
+    options.check(wanted, shared=context.shared)
+    if context.shared and context.template:
+        raise Invalid("template", "a shared message has no values of its recipients")
+    if context.content_format == "plain" and wanted.text is not None:
+        raise Invalid("text", "only HTML has a text part beside it")
+    return bodies.letter(context, wanted, settings, vault.sign("placeholder", str(context.message_id)))
 
 
-def _plain_link(link: Link) -> str:
-    about = f": {link.description}" if link.description else ""
-    return text.wrapped(f"* {link.filename} ({text.human_size(link.size)}){about}") + f"\n  {link.url}"
+def _common(letter: Letter, vault: Vault, head: bytes, tail: Iterable[Piece]) -> Mail:
+    """Return the mail of a shared message: everybody but the hidden recipients is named in it."""
+    context = letter.context
+    if len(context.to) + len(context.cc) > MAX_NAMED:
+        raise Invalid("recipients", f"more than {MAX_NAMED} cannot be named in one mail")
+    named = [headers.mailboxes("To", context.to), *([headers.mailboxes("Cc", context.cc)] if context.cc else [])]
+    own = mime.sealed(b"".join([*named, headers.structured("Message-ID", _own_id(letter, vault))]))
+    return _mail((head, own, *tail))  # type: ignore[arg-type]  # a shared message is no template, so it has no slots
 
 
-def _html(context: Context, settings: Settings) -> str:
-    """Return the author's HTML, made a document if it is none, with the links and the signature at the end of its body."""
-    content = text.normalised(context.content)
-    added = _html_added(context, settings)
-    if not _DOCUMENT.search(content):
-        title = html.escape(context.subject)
-        start = f'<!DOCTYPE html>\n<html lang="{context.language}">\n<head><meta charset="utf-8"><title>{title}</title></head>\n<body>\n'
-        return f"{start}{content}\n{added}</body>\n</html>\n"
-    ends = list(_BODY_END.finditer(content))
-    if not ends:
-        return f"{content}\n{added}"
-    return f"{content[: ends[-1].start()]}\n{added}{content[ends[-1].start() :]}"
+def _own_id(letter: Letter, vault: Vault) -> str:
+    given = letter.options.message_id
+    return options.identifier("message_id", given) if given else message_id(vault, letter.settings.mail.domain, letter.context.message_id)
 
 
-def _html_added(context: Context, settings: Settings) -> str:
-    blocks: list[str] = []
-    if context.links:
-        items = "".join(f"<li>{_html_link(link)}</li>\n" for link in context.links)
-        until = "".join(f"<p>{html.escape(line)}</p>\n" for line in _until(context))
-        blocks.append(f"<hr>\n<p>{_ATTACHMENTS[context.language]}</p>\n<ul>\n{items}</ul>\n{until}")
-    signature = _signature(context, settings)
-    if signature:
-        blocks.append(f"<hr>\n<p>{'<br>'.join(html.escape(line) for line in signature)}</p>\n")
-    return "".join(blocks)
+def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Part:
+    """Return all parts in one. An author cannot guess a boundary, so no content holds it."""
+    number = letter.context.message_id
+    boundary = f"=_{number}_{vault.sign('boundary', str(number))}"
+    inline, attached = (_files(letter.context, kind, contents) for kind in ("inline", "attachment"))
+    texts = [bodies.plain_part(letter)]
+    if letter.context.content_format == "html":
+        texts.append(bodies.html_part(letter))
+    elif inline:
+        raise Invalid("attachments", "only HTML has inline parts")
+    if letter.options.calendar is not None:
+        ics, filename = letter.options.calendar.ics, letter.options.calendar.filename
+        method = calendars.method(ics)
+        texts.append(mime.calendar(ics, method))
+        if filename:
+            attached = [mime.calendar_file(ics, method, filename), *attached]
+    main = mime.multipart("alternative", f"{boundary}_a", texts)
+    related = mime.multipart("related", f"{boundary}_r", [main, *inline], root="multipart/alternative")
+    return mime.multipart("mixed", f"{boundary}_m", [related, *attached])
 
 
-def _html_link(link: Link) -> str:
-    about = f": {html.escape(link.description)}" if link.description else ""
-    return f'<a href="{html.escape(link.url)}">{html.escape(link.filename)}</a> ({text.human_size(link.size)}){about}'
+def _files(context: Context, disposition: str, contents: Mapping[int, bytes]) -> list[Part]:
+    return [mime.file(file, contents[file.id]) for file in context.files if file.disposition == disposition]
 
 
-def _until(context: Context) -> list[str]:
-    ends = [link.expires_at for link in context.links if link.expires_at is not None]
-    return [_UNTIL[context.language].format(f"{datetime.fromtimestamp(min(ends) / 1000, UTC):%Y-%m-%d %H:%M}")] if ends else []
+async def _contents(store: Store, context: Context) -> dict[int, bytes]:
+    """Read the files. Raises ``Invalid("attachments", …)`` when they are too large together, or one is gone."""
+    if sum(file.size for file in context.files) > MAX_MAIL_FILES:
+        raise Invalid("attachments", f"more than {MAX_MAIL_FILES} bytes in one mail")
+    return {file.id: await _read(store, file) for file in context.files}
 
 
-def _signature(context: Context, settings: Settings) -> list[str]:
-    """Return the lines of the signature; the server's own words carry none."""
-    if context.author_id is None:
-        return []
-    name = context.address_name or context.author_name
-    return [_SENT_BY[context.language].format(name), settings.mail.organisation] if name else [settings.mail.organisation]
+async def _read(store: Store, file: File) -> bytes:
+    if file.withdrawn:
+        raise Invalid("attachments", f"file {file.id} was withdrawn")
+    try:
+        content = b"".join([chunk async for chunk in store.blobs.read(file.blob_key, 0, file.size)])
+    except NotFound:
+        raise Invalid("attachments", f"file {file.id} is gone") from None
+    if len(content) != file.size:
+        raise Invalid("attachments", f"file {file.id} is not whole")
+    return content
+
+
+def _mail(pieces: Iterable[bytes]) -> Mail:
+    """Join the small pieces that stand next to each other; large ones stay by themselves."""
+    chunks: list[bytes] = []
+    run: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < SEPARATE:
+            run.append(piece)
+        else:
+            chunks += [b"".join(run), piece] if run else [piece]
+            run = []
+    if run:
+        chunks.append(b"".join(run))
+    return Mail(tuple(chunks), sum(map(len, chunks)))

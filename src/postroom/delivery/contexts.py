@@ -1,18 +1,25 @@
 """What the composer needs to know of a message, read from the store: one record a message, a few statements for all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from msgspec import Struct
-from sqlalchemy import func, select
+from msgspec import Struct, structs
+from sqlalchemy import func, null, select
 
 from postroom.directory import people
 from postroom.directory.values import chunks
 from postroom.messages import attachments, queueing
-from postroom.messages.records import Attachment, ContentFormat, Language
+from postroom.messages.records import Attachment, ContentFormat, Disposition, Language, Role
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import institutional_addresses, messages, users
+from postroom.storage.tables import institutional_addresses, messages, recipients, users
+
+MAX_NAMED: Final = 10_000
+"""Recipients that the headers of a shared message name at most, To and Cc together."""
+
+Named = tuple[str, str]
+"""Name (may be empty) and address of somebody who stands in a header."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -24,6 +31,23 @@ class Link(Struct, frozen=True, kw_only=True):
     """Bytes."""
     description: str
     expires_at: int | None
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """A file that is part of the mail."""
+
+    id: int
+    blob_key: str
+    filename: str
+    content_type: str
+    size: int
+    """Bytes."""
+    description: str
+    disposition: Disposition
+    """``attachment`` or ``inline``."""
+    content_id: str | None
+    withdrawn: bool
+    """Its time is over, or somebody took it back: it is not to be sent any more."""
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -45,14 +69,33 @@ class Context(Struct, frozen=True, kw_only=True):
     address_name: str
     address_email: str
     links: tuple[Link, ...]
+    files: tuple[File, ...] = ()
+    mail: str = "{}"
+    """``MailOptions`` as they are kept; read by the composer, so that what is wrong with one message hinders no other."""
+    template: bool = False
+    shared: bool = False
+    to: tuple[Named, ...] = ()
+    """Of a shared message; one more than ``MAX_NAMED`` when there are too many to be named. Of any message in ``load_copy``."""
+    cc: tuple[Named, ...] = ()
+    bcc: tuple[Named, ...] = ()
+    """For the author's own copy only (``load_copy``)."""
 
 
 def load(tx: Tx, settings: Settings, vault: Vault, message_ids: Iterable[int]) -> dict[int, Context]:
-    """Read the contexts of messages; those that are gone are missing. Two statements for each 500."""
+    """Read the contexts of messages; those that are gone are missing. Two statements for each 500, a third if any is shared."""
     found: dict[int, Context] = {}
     for chunk in chunks(sorted(set(message_ids))):
         found |= _load_chunk(tx, settings, vault, chunk)
     return found
+
+
+def load_copy(tx: Tx, settings: Settings, vault: Vault, message_id: int) -> Context | None:
+    """Read the context of the copy that the author keeps, which names everybody, the hidden ones too; ``None`` if the message is gone."""
+    context = load(tx, settings, vault, [message_id]).get(message_id)
+    if context is None:
+        return None
+    named = _named(tx, [message_id], ("to", "cc", "bcc"))
+    return structs.replace(context, **{role: _of_role(named, message_id, role) for role in ("to", "cc", "bcc")})
 
 
 def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dict[int, Context]:
@@ -71,11 +114,15 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             a.id.label("address_id"),
             func.coalesce(a.name, "").label("address_name"),
             func.coalesce(a.email, "").label("address_email"),
+            m.mail,
+            m.template,
+            m.shared,
         )
         .select_from(messages.outerjoin(users, users.c.id == m.author_id).outerjoin(institutional_addresses, a.id == m.from_address_id))
         .where(m.id.in_(ids))
     ).all()
     files = attachments.of_messages(tx, ids)
+    named = _named(tx, [row.id for row in rows if row.shared], ("to", "cc"))
     return {
         row.id: Context(
             message_id=row.id,
@@ -90,7 +137,13 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             address_id=row.address_id,
             address_name=row.address_name,
             address_email=row.address_email,
-            links=tuple(_link(settings, vault, file) for file in files.get(row.id, []) if file.revoked_at is None),
+            links=tuple(_link(settings, vault, file) for file in files[row.id] if file.disposition == "link" and file.revoked_at is None),
+            files=tuple(_file(file) for file in files[row.id] if file.disposition != "link"),
+            mail=row.mail,
+            template=row.template,
+            shared=row.shared,
+            to=_of_role(named, row.id, "to"),
+            cc=_of_role(named, row.id, "cc"),
         )
         for row in rows
     }
@@ -104,3 +157,45 @@ def _link(settings: Settings, vault: Vault, file: Attachment) -> Link:
         description=file.description,
         expires_at=file.expires_at,
     )
+
+
+def _file(file: Attachment) -> File:
+    return File(
+        id=file.id,
+        blob_key=file.blob_key,
+        filename=file.filename,
+        content_type=file.content_type,
+        size=file.size,
+        description=file.description,
+        disposition=file.disposition,
+        content_id=file.content_id,
+        withdrawn=file.revoked_at is not None,
+    )
+
+
+def _named(tx: Tx, message_ids: Sequence[int], roles: Sequence[Role]) -> dict[tuple[int, Role], list[Named]]:
+    """Return who stands in which header of which message, at most one more than ``MAX_NAMED`` of each message."""
+    if not message_ids:
+        return {}
+    r = recipients.c
+    place = func.row_number().over(partition_by=r.message_id, order_by=r.id).label("place")
+    listed = (
+        select(r.message_id, r.role, r.email, r.name, r.user_id, place)
+        .where(r.message_id.in_(message_ids), r.role.in_(roles), r.email != null())
+        .subquery()
+    )
+    name = func.coalesce(func.nullif(people.full_name(), ""), listed.c.name, "")
+    rows = tx.execute(
+        select(listed.c.message_id, listed.c.role, name, listed.c.email)
+        .select_from(listed.outerjoin(users, users.c.id == listed.c.user_id))
+        .where(listed.c.place <= MAX_NAMED + 1)
+        .order_by(listed.c.message_id, listed.c.place)
+    )
+    found: dict[tuple[int, Role], list[Named]] = {}
+    for message_id, role, shown, email in rows:
+        found.setdefault((message_id, role), []).append((shown, email))
+    return found
+
+
+def _of_role(named: dict[tuple[int, Role], list[Named]], message_id: int, role: Role) -> tuple[Named, ...]:
+    return tuple(named.get((message_id, role), ()))

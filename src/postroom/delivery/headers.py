@@ -5,11 +5,13 @@ what only looks dangerous: a value that imitates an encoded word, has odd spaces
 LF or NUL in a value is never repaired but refused: somebody tried to write a header of their own.
 """
 
-import base64
+import binascii
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from postroom.delivery.smtp import checked_address
+from postroom.directory.emails import MAX_EMAIL
 from postroom.errors import Invalid
 
 WIDTH: Final = 76
@@ -18,7 +20,11 @@ WIDTH: Final = 76
 _FORBIDDEN: Final = re.compile("[\r\n\x00]")
 _PLAIN: Final = re.compile(r"[!-~]+(?: [!-~]+)*")
 _PHRASE: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_SPACES: Final = dict.fromkeys(range(32), " ")
 _LONGEST_WORD: Final = 60
+_LONGEST_CUSTOM_WORD: Final = 900
+_ONE_LINE: Final = WIDTH - len(":  <>")
+"""Characters of field name, display name and address that fit into one line together."""
 _ENCODED_BYTES: Final = 42
 """Bytes of UTF-8 in one encoded word: 56 characters of base64 and 12 around them, below the 75 of RFC 2047 section 2."""
 
@@ -27,6 +33,13 @@ def unstructured(name: str, value: str) -> bytes:
     """Return the field ``name: value`` for free text such as a subject. Raises ``Invalid``."""
     words = plain_words(value) if _is_plain(checked(name, value)) else encoded_words(value)
     return folded(name, words)
+
+
+def custom(name: str, value: str) -> bytes:
+    """Return a field of somebody else's; its words stay whole, since they may be addresses or URLs. Raises ``Invalid``."""
+    words = plain_words(checked(name, value))
+    whole = _PLAIN.fullmatch(value) is not None and "=?" not in value and all(len(word) <= _LONGEST_CUSTOM_WORD for word in words)
+    return folded(name, words if whole else encoded_words(value))
 
 
 def structured(name: str, value: str) -> bytes:
@@ -38,7 +51,26 @@ def structured(name: str, value: str) -> bytes:
 
 def mailbox(name: str, display: str, address: str) -> bytes:
     """Return a field with one address and the name of whose it is (may be empty). Raises ``Invalid``."""
-    return folded(name, [*phrase(name, display), f"<{checked_address(address)}>"] if display.strip() else [checked_address(address)])
+    short = len(name) + len(display) + len(address) <= _ONE_LINE
+    if short and _PHRASE.fullmatch(display) and "=?" not in display:  # most names in ASCII
+        return f"{name}: {display} <{_checked_address(address)}>\r\n".encode("ascii")
+    if short and display.isprintable() and not display.isascii() and display == " ".join(display.split()):  # most others
+        octets = display.encode("utf-8")
+        if len(octets) <= _ENCODED_BYTES:
+            return folded(name, [_encoded(octets), f"<{_checked_address(address)}>"])
+    return folded(name, _mailbox_words(name, display, address))
+
+
+def mailboxes(name: str, people: Sequence[tuple[str, str]]) -> bytes:
+    """Return a field that lists people as pairs of name (may be empty) and address; nobody makes an empty group. Raises ``Invalid``."""
+    if not people:
+        return folded(name, ["undisclosed-recipients:;"])
+    words: list[str] = []
+    for display, address in people:
+        words += _mailbox_words(name, display, address)
+        words[-1] += ","
+    words[-1] = words[-1][:-1]
+    return folded(name, words)
 
 
 def phrase(name: str, display: str) -> list[str]:
@@ -52,14 +84,17 @@ def phrase(name: str, display: str) -> list[str]:
     return encoded_words(text)
 
 
-def folded(name: str, words: list[str]) -> bytes:
+def folded(name: str, words: Iterable[str]) -> bytes:
     """Return a field of words that are checked and in plain ASCII, broken between them into lines of ``WIDTH`` where that is possible."""
-    lines = [f"{name}:"]
+    lines: list[str] = []
+    line = f"{name}:"
+    bare = len(line)
     for word in words:
-        if len(lines[-1]) + 1 + len(word) > WIDTH and lines[-1] != f"{name}:":
-            lines.append("")
-        lines[-1] += f" {word}"
-    return ("\r\n".join(lines) + "\r\n").encode("ascii")
+        if len(line) + 1 + len(word) > WIDTH and len(line) > bare:
+            lines.append(line)
+            line, bare = "", 0
+        line += f" {word}"
+    return ("\r\n".join([*lines, line]) + "\r\n").encode("ascii")
 
 
 def checked(name: str, value: str) -> str:
@@ -76,15 +111,29 @@ def plain_words(value: str) -> list[str]:
 
 def encoded_words(value: str) -> list[str]:
     """Return ``value`` as encoded words; lone surrogates become question marks, control characters spaces."""
+    octets = value.translate(_SPACES).encode("utf-8", "replace")
     words: list[str] = []
-    chunk = b""
-    for character in "".join(character if ord(character) >= 32 else " " for character in value):  # noqa: PLR2004 - the control characters of ASCII
-        octets = character.encode("utf-8", "replace")
-        if len(chunk) + len(octets) > _ENCODED_BYTES:
-            words.append(_encoded(chunk))
-            chunk = b""
-        chunk += octets
-    return [*words, _encoded(chunk)] if chunk else words
+    start = 0
+    while start < len(octets):
+        end = start + _ENCODED_BYTES
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # noqa: PLR2004 - never inside a character of UTF-8
+            end -= 1
+        words.append(_encoded(octets[start:end]))
+        start = end
+    return words
+
+
+def _mailbox_words(name: str, display: str, address: str) -> list[str]:
+    if not display.strip():
+        checked(name, display)
+        return [_checked_address(address)]
+    return [*phrase(name, display), f"<{_checked_address(address)}>"]
+
+
+def _checked_address(address: str) -> str:
+    if len(address) > MAX_EMAIL:
+        raise Invalid("email", f"longer than {MAX_EMAIL} characters")
+    return checked_address(address)
 
 
 def _is_plain(value: str) -> bool:
@@ -93,5 +142,5 @@ def _is_plain(value: str) -> bool:
     )
 
 
-def _encoded(chunk: bytes) -> str:
-    return f"=?utf-8?B?{base64.b64encode(chunk).decode('ascii')}?="
+def _encoded(octets: bytes) -> str:
+    return f"=?utf-8?B?{binascii.b2a_base64(octets, newline=False).decode('ascii')}?="

@@ -80,14 +80,15 @@ class SmtpConnection:
         """Whether another message may be sent over this connection."""
         return self._wire.open and self.phase == "session" and not self._wire.unasked
 
-    async def send(self, sender: str, recipients: Sequence[str], content: bytes) -> list[Answer]:
+    async def send(self, sender: str, recipients: Sequence[str], content: bytes, *, ready: bool = False) -> list[Answer]:
         """Hand over one message; return the last answer for each recipient, in their order.
 
-        ``sender`` may be empty (the null reverse path). ``content`` has CRLF line ends only and no dot-stuffing.
+        ``sender`` may be empty (the null reverse path). ``content`` has CRLF line ends only and no dot-stuffing, or is
+        ``ready``: dots stuffed, closed by CRLF, without the final dot.
         Raises ``Invalid`` before anything is sent, ``SmtpError`` with the phase when the conversation breaks; then, and
         after a 421, the connection is closed.
         """
-        body = stuffed(content)
+        body = content + b".\r\n" if ready else stuffed(content)
         commands = self._envelope(sender, recipients, content)
         try:
             return await self._transaction(commands, body, len(recipients))

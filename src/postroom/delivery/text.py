@@ -21,6 +21,8 @@ _NEWLINE: Final = re.compile(r"\r\n|\r|\n|\x0b|\x0c|\x85|\u2028|\u2029")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _SIGNATURE: Final = "-- "
 _FROM: Final = re.compile(rb"^From ", re.MULTILINE)
+_FRAGILE: Final = re.compile(rb"^From |[ \t]$", re.MULTILINE)
+"""What servers on the way alter: lines that look like the beginning of a mail, and spaces at the end of a line."""
 _LONGEST_TEXT: Final = 100_000
 """Characters of a text made from HTML. Tables fill columns with spaces, so a small document can become many times as long."""
 
@@ -41,14 +43,19 @@ def normalised(text: str) -> str:
     return _CONTROL.sub("", _NEWLINE.sub("\n", text))
 
 
-def wrapped(text: str, width: int = WIDTH) -> str:
-    """Break long lines between words. Words longer than a line (URLs), quoted lines (``>``) and a signature stay as they are."""
+def wrapped(text: str, width: int = WIDTH, *, keep: str = "") -> str:
+    """Break long lines between words.
+
+    Words longer than a line (URLs), quoted lines (``>``) and a signature stay as they are, and so do lines that hold ``keep``.
+    """
     lines: list[str] = []
     in_signature = False
     for line in normalised(text).split("\n"):
         in_signature = in_signature or line == _SIGNATURE
-        keep = in_signature or line.startswith(">") or len(line) <= width
-        lines += [line] if keep else _wrapped_line(line, width)
+        if len(line) <= width or in_signature or line.startswith(">") or (keep and keep in line):
+            lines.append(line)
+        else:
+            lines += _wrapped_line(line, width)
     return "\n".join(lines)
 
 
@@ -65,15 +72,31 @@ def from_html(html: str) -> str:
 
 
 def encoded(text: str) -> Body:
-    """Return ``text`` (LF line ends) as it goes over the wire: as it is when every server takes it so, else quoted-printable."""
+    """Return ``text`` (LF line ends) as it goes over the wire: as it is when nothing on the way would change it, else quoted-printable."""
     data = text.encode("utf-8", "replace")
     data = data if data.endswith(b"\n") else data + b"\n"
-    if text.isascii() and not _FROM.search(data) and all(len(line) <= _LONGEST_LINE for line in data.split(b"\n")):
+    if text.isascii() and not _FRAGILE.search(data) and all(len(line) <= _LONGEST_LINE for line in data.split(b"\n")):
         return Body("7bit", data.replace(b"\n", b"\r\n"))
-    quoted = binascii.b2a_qp(data, quotetabs=False, istext=True)
-    # Mailbox files begin each mail with "From ", so some servers put a ">" before such a line: it is disguised, and a soft
-    # line break behind it keeps the line within 76 characters.
-    return Body("quoted-printable", _FROM.sub(b"=46rom =\n", quoted).replace(b"\n", b"\r\n"))
+    return Body("quoted-printable", quoted(text))
+
+
+def quoted(text: str) -> bytes:
+    """Return whole lines of ``text`` (LF line ends, closed by one if it is not) in quoted-printable with CRLF line ends."""
+    return _quoted(text if text.endswith("\n") else text + "\n")
+
+
+def quoted_open(text: str) -> bytes:
+    """Return ``text`` in quoted-printable, closed by a soft line break: what comes behind it continues its last line."""
+    return _quoted(text + "\n")[:-2] + b"=\r\n"
+
+
+def _quoted(text: str) -> bytes:
+    octets = binascii.b2a_qp(text.encode("utf-8", "replace"), quotetabs=False, istext=True)
+    if b"From " in octets:
+        # Mailbox files begin each mail with "From ", so some servers put a ">" before such a line: it is disguised, and a soft
+        # line break behind it keeps the line within 76 characters.
+        octets = _FROM.sub(b"=46rom =\n", octets)
+    return octets.replace(b"\n", b"\r\n")
 
 
 def human_size(size: int) -> str:
@@ -102,15 +125,22 @@ _INSCRIPTIS: Final = _parser_config()
 
 def _wrapped_line(line: str, width: int) -> list[str]:
     """Break one line at spaces. The first line keeps its indentation; nothing but the spaces at the breaks is lost."""
-    indent = line[: len(line) - len(line.lstrip(" \t"))]
     lines: list[str] = []
-    current = indent
-    for word in line[len(indent) :].split(" "):
-        if current.strip() and len(current) + len(word) > width:
-            lines.append(current.rstrip(" "))
-            current = ""
-        current += f"{word} "
-    return [*lines, current.rstrip(" ")]
+    start = 0
+    words = len(line) - len(line.lstrip(" \t"))  # where the words of the coming line begin
+    while len(line) - start > width:
+        cut = line.rfind(" ", words, start + width + 1)
+        if cut < 0:
+            cut = line.find(" ", max(words, start + width + 1))
+        if cut < 0:
+            break
+        lines.append(line[start:cut].rstrip(" "))
+        start = cut
+        while line.startswith(" ", start):
+            start += 1
+        words = start
+    rest = line[start:].rstrip(" ")
+    return [*lines, rest] if rest or not lines else lines
 
 
 class _Stripper(HTMLParser):

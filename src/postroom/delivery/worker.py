@@ -22,7 +22,7 @@ import structlog
 
 from postroom.clock import SECOND, now
 from postroom.delivery import contexts, housekeeping, policy, queue
-from postroom.delivery.composer import Skeleton, skeleton
+from postroom.delivery.composer import Skeleton, render
 from postroom.delivery.contexts import Context
 from postroom.delivery.records import Due, Outcome
 from postroom.delivery.relay import Relay, goodbye
@@ -213,17 +213,17 @@ class _Worker:
                 self._refuse(due, reasons.get(due.message_id, "the message is gone"))
                 continue
             try:
-                jobs.append(Job(due, self._rendered(context, mailing=due.lane == "bulk")))
+                jobs.append(Job(due, await self._rendered(context, mailing=due.lane == "bulk")))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the message's own fault
                 reasons[due.message_id] = _refusal(error, due)
                 self._refuse(due, reasons[due.message_id])
         return jobs
 
-    def _rendered(self, context: Context, *, mailing: bool) -> Skeleton:
+    async def _rendered(self, context: Context, *, mailing: bool) -> Skeleton:
         key = (context, mailing)
         found = self._skeletons.get(key)
         if found is None:
-            found = self._skeletons[key] = skeleton(context, self._settings, self._store.vault, mailing=mailing)
+            found = self._skeletons[key] = await render(self._store, context, mailing=mailing)
             if len(self._skeletons) > _SKELETONS:
                 self._skeletons.popitem(last=False)
         self._skeletons.move_to_end(key)
@@ -267,7 +267,7 @@ class _Worker:
     async def _deliver(self, job: Job, connection: SmtpConnection | None) -> SmtpConnection | None:
         """Send one mail and wait until its outcome is durable; return the connection for the next one."""
         try:
-            content = job.skeleton.fill(job.due)
+            content = b"".join(job.skeleton.fill(job.due).chunks)
         except Exception as error:  # noqa: BLE001 - a name or address that breaks the composer fails alone
             await self._settle(policy.outcome(job.due, "failed", None, _refusal(error, job.due), self._relay.name))
             return connection
@@ -302,7 +302,7 @@ class _Worker:
 
     async def _answer(self, connection: SmtpConnection, due: Due, content: bytes) -> Answer:
         try:
-            return (await connection.send(self._settings.return_path, [due.email or ""], content))[0]
+            return (await connection.send(self._settings.return_path, [due.email or ""], content, ready=True))[0]
         except asyncio.CancelledError:
             if connection.phase == "outcome":  # the worker stops, and nobody knows what the relay would have said
                 stopped = SmtpError("outcome", "the worker stopped before the relay answered")

@@ -28,7 +28,11 @@ _PURPOSE: Final = "link"
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 
 _TOKEN: Final = r"[A-Za-z0-9!#$&^_.+\-]{1,127}"  # noqa: S105 - a token of RFC 6838 section 4.2, no secret
-_TYPE: Final = re.compile(f"{_TOKEN}/{_TOKEN}")
+MEDIA_TYPE: Final = re.compile(f"{_TOKEN}/{_TOKEN}")
+"""A type and subtype without parameters (RFC 6838 section 4.2)."""
+
+CONTENT_ID: Final = re.compile(r"[!#-;=?-~]{1,250}")
+"""What an inline part may be called by, without angle brackets."""
 _DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn text around: with them 'cod.exe' can be shown as 'exe.doc'."""
 
@@ -50,7 +54,7 @@ def add(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: int) -
 
     Folders in the file name are cut off, as some browsers send them. Without a usable content type it is guessed from the name.
     Raises as ``check_may_add``; ``TooLarge`` and ``Invalid`` for ``filename`` (empty, control characters, marks that change
-    the direction of text) and ``description``. Then the caller deletes the blob.
+    the direction of text), ``description`` and ``content_id``. Then the caller deletes the blob.
     """
     filename = clean_filename(new.filename)
     check_line("description", new.description, MAX_DESCRIPTION)
@@ -63,6 +67,8 @@ def add(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: int) -
         "content_type": _safe_type(new.content_type, filename),
         "size": new.size,
         "description": new.description,
+        "disposition": new.disposition,
+        "content_id": _checked_content_id(new),
         "created_at": now,
     }
     attachment_id = int(tx.execute(insert(attachments).values(**values).returning(attachments.c.id)).scalar_one())
@@ -220,11 +226,19 @@ def _check_room(tx: Tx, message_id: int) -> None:
 def _safe_type(given: str, filename: str) -> str:
     """Return ``given`` without parameters if it is a media type, else a guess from the file name's ending."""
     plain = given.partition(";")[0].strip().lower()
-    if _TYPE.fullmatch(plain):
+    if MEDIA_TYPE.fullmatch(plain):
         return plain
     ending = filename.rpartition(".")[2]
     guessed, packing = _KNOWN_TYPES.guess_type(f"file.{ending}")
     return _PACKED_TYPES.get(packing, _UNKNOWN_TYPE) if packing else guessed or _UNKNOWN_TYPE
+
+
+def _checked_content_id(new: NewAttachment) -> str | None:
+    if new.disposition != "inline":
+        return None
+    if not CONTENT_ID.fullmatch(new.content_id or ""):
+        raise Invalid("content_id", "an inline file needs one, without spaces, quotes and angle brackets")
+    return new.content_id
 
 
 def _touch(tx: Tx, message_ids: Sequence[int], now: int) -> None:

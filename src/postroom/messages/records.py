@@ -12,6 +12,8 @@ MAX_CONTENT: Final = 15_000
 MAX_FILENAME: Final = 100
 MAX_DESCRIPTION: Final = 200
 MAX_ATTACHMENTS: Final = 10
+MAX_MAIL_FILES: Final = 26_214_400
+"""Bytes of all files that one mail carries as parts, before their encoding adds a third; links have no such limit."""
 DEFAULT_LIFETIME: Final = 14
 """Days that attachments can be fetched, counted from sending."""
 MAX_LIFETIME: Final = 3_650
@@ -23,6 +25,8 @@ ContentFormat = Literal["plain", "html"]
 Language = Literal["pl", "en"]
 EmailSource = Literal["primary_only", "alt_only", "primary_preferred", "alt_preferred"]
 Role = Literal["to", "cc", "bcc", "self"]
+Disposition = Literal["link", "attachment", "inline"]
+Importance = Literal["highest", "high", "normal", "low", "lowest"]
 Lane = Literal["single", "bulk"]
 State = Literal["listed", "queued", "sending", "deferred", "unknown", "delivered", "failed", "suppressed", "expired", "cancelled"]
 
@@ -132,7 +136,7 @@ class RollCounts(Struct, frozen=True, kw_only=True):
 
 
 class Attachment(Struct, frozen=True, kw_only=True):
-    """A file of a message, fetched through a link."""
+    """A file of a message: fetched through a link, or a part of the mail."""
 
     id: int
     message_id: int
@@ -142,6 +146,9 @@ class Attachment(Struct, frozen=True, kw_only=True):
     size: int
     """Bytes."""
     description: str
+    disposition: Disposition = "link"
+    content_id: str | None = None
+    """What the HTML calls an inline part by (``cid:``), without angle brackets."""
     created_at: int
     expires_at: int | None
     """End of the link's life; ``None`` until the message is sent."""
@@ -156,3 +163,54 @@ class NewAttachment(Struct, frozen=True, kw_only=True):
     content_type: str
     size: int
     description: str = ""
+    disposition: Disposition = "link"
+    content_id: str | None = None
+    """For inline parts, and needed there."""
+
+
+class Mailbox(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name and an address."""
+
+    name: str
+    email: str
+
+
+class CustomHeader(Struct, frozen=True, forbid_unknown_fields=True):
+    """A header field that only the author's program knows."""
+
+    name: str
+    value: str
+
+
+class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
+    """An iTIP message (RFC 5546), sent as an alternative to the text."""
+
+    ics: str
+    filename: str = ""
+    """Under which it is attached once more, for programs that look for a file. Empty: it is not."""
+
+
+class MailOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the mail is to be like beyond its text (``messages.mail``); ``messages.options`` says what each may hold."""
+
+    sender: Mailbox | None = None
+    """In place of the author. Without an address: the no-reply address under this name."""
+    reply_to: tuple[Mailbox, ...] = ()
+    importance: Importance | None = None
+    read_receipt: bool = False
+    """Ask the reader's program to tell when the mail was read (RFC 8098)."""
+    delivery_receipt: bool = False
+    """Ask the mail servers to tell when it was delivered (RFC 3461)."""
+    automatic: Literal["", "generated", "replied"] = ""
+    """Written by a program, by itself or in answer to a mail (RFC 3834): no receipts, no bounces, no vacation notices come back."""
+    in_reply_to: str = ""
+    """Message-ID of the mail that this one answers; with or without angle brackets, as are all others."""
+    references: tuple[str, ...] = ()
+    message_id: str = ""
+    """Of a shared message; else, and when it is empty, we make one."""
+    text: str | None = None
+    """The text part of an HTML message, in place of one made from the HTML."""
+    signature: bool = True
+    """Whether the lines that name the author and the organisation stand at the end."""
+    headers: tuple[CustomHeader, ...] = ()
+    calendar: Calendar | None = None

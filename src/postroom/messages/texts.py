@@ -34,6 +34,11 @@ def check_text(parameter: str, value: str, limit: int) -> None:
         raise Invalid(parameter, f"character U+{ord(found[0]):04X} at position {found.start()} is not allowed")
 
 
+def has_control(value: str) -> bool:
+    """Tell whether a text of many lines holds a character that ``check_text`` refuses."""
+    return _NOT_IN_TEXTS.search(value) is not None
+
+
 def _check_length(parameter: str, value: str, limit: int) -> None:
     if len(value) > limit:
         raise TooLarge(parameter, limit)

@@ -5,7 +5,7 @@ only, at the first start. Whoever has the key can read stored secrets and make l
 """
 
 import base64
-import hashlib
+import binascii
 import hmac
 import os
 import secrets
@@ -23,6 +23,7 @@ from postroom.settings import Settings
 _NONCE_BYTES: Final = 12
 _KEY_FILE: Final = "secret.key"
 _SHORTEST_KEY: Final = 32
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class Vault:
@@ -51,8 +52,8 @@ class Vault:
 
     def sign(self, purpose: str, data: str) -> str:
         """Return 32 URL-safe characters (192 bits) that only this installation can make for ``data``."""
-        digest = hmac.digest(self._signing, f"{purpose}\0{data}".encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest[:24]).decode("ascii")
+        digest = hmac.digest(self._signing, f"{purpose}\0{data}".encode(), "sha256")
+        return binascii.b2a_base64(digest[:24], newline=False).translate(_URL_SAFE).decode("ascii")
 
     def verify(self, purpose: str, data: str, signature: str) -> bool:
         """Compare ``signature`` with the right one, in constant time."""
