@@ -2,7 +2,6 @@
 
 import re
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -11,77 +10,14 @@ from hypothesis import strategies as st
 
 from postroom import clock
 from postroom.delivery import composer, contexts, headers
-from postroom.delivery.contexts import Context, Link
+from postroom.delivery.contexts import Context
 from postroom.delivery.records import Due
 from postroom.errors import Invalid
 from postroom.settings import MailSettings, Settings
 from postroom.storage.secrets import Vault
 from tests.delivery.letters import add_message
+from tests.delivery.mails import CONTEXT, FOREIGN, LINKS, SENT, SETTINGS, VAULT, mail, recipient, text_of, wire
 from tests.support import counted
-
-VAULT = Vault(b"a key for tests only, of no worth")
-SETTINGS = Settings(mail=MailSettings(domain="mail.uni.example", organisation="Uniwersytet Łódzki"))
-SENT = 1_780_000_000_000
-
-CONTEXT: dict[str, Any] = {
-    "message_id": 7,
-    "subject": "Zażółć gęślą jaźń",
-    "content": "Dzień dobry.\n",
-    "content_format": "plain",
-    "language": "pl",
-    "date": SENT,
-    "author_id": 3,
-    "author_name": "Łucja Żak",
-    "author_email": "lucja@uni.example",
-    "address_id": None,
-    "address_name": "",
-    "address_email": "",
-    "links": (),
-}
-
-LINKS = (
-    Link(filename="a <b>&.pdf", url="https://post.example/links/1/x/a", size=1_300_000, description='the "plan" & <more>', expires_at=SENT),
-    Link(filename="żółw.txt", url="https://post.example/links/2/y/b", size=17, description="", expires_at=SENT),
-)
-
-FOREIGN = st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\r\n\0"), max_size=120)
-
-
-def recipient(email: str = "ola@x.example", name: str = "") -> Due:
-    return Due(id=9, message_id=7, email=email, name=name, role="to", lane="single", attempts=1, ambiguous=False, expires_at=None)
-
-
-def wire(filled: composer.Mail) -> bytes:
-    """The mail as a server keeps it: the chunks in one, doubled dots single again; what a chunk may never hold is not there."""
-    data = b"".join(filled.chunks)
-    assert len(data) == filled.size
-    assert all(chunk.endswith(b"\r\n") for chunk in filled.chunks)
-    lines = data.split(b"\r\n")
-    assert all(line.startswith(b"..") for line in lines if line.startswith(b"."))
-    return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines)
-
-
-def mail(settings: Settings = SETTINGS, to: Due | None = None, *, mailing: bool = False, **changes: Any) -> EmailMessage:
-    """Compose and read back; every mail keeps to the rules that hold for all of them."""
-    context = Context(**{**CONTEXT, **changes})
-    data = wire(composer.skeleton(context, settings, VAULT, mailing=mailing).fill(to or recipient()))
-    assert data.isascii()
-    assert data.endswith(b"\r\n")
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", data)
-    assert max(len(line) for line in data.split(b"\r\n")) <= 998
-    assert max(len(line) for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n")) <= 300
-    parsed = message_from_bytes(data, policy=policy.default)
-    assert isinstance(parsed, EmailMessage)
-    assert [defect for part in parsed.walk() for defect in part.defects] == []
-    for name in ("Date", "From", "To", "Message-ID", "Subject", "MIME-Version", "Organization", "Content-Language"):
-        assert len(parsed.get_all(name, [])) == 1, name
-    return parsed
-
-
-def text_of(parsed: EmailMessage, kind: str = "plain") -> str:
-    part = parsed.get_body((kind,))
-    assert part is not None
-    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def test_plain_mail() -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from postroom.delivery import bodies, fields, headers, mime
+from postroom.delivery import bodies, fields, headers, mime, text
 from postroom.delivery.bodies import Letter
 from postroom.delivery.contexts import MAX_NAMED, Context, File
 from postroom.delivery.mime import SEPARATE, Part, Piece, Values
@@ -28,6 +28,9 @@ from postroom.storage.store import Store
 _MANY_NAMED: Final = 500
 """Recipients in the headers from which a message is rendered in a thread of its own."""
 
+_LONG_OPTIONS: Final = 1_000
+"""Characters of options from which it is: they may hold a calendar."""
+
 
 class Mail(Struct, frozen=True):
     """A mail as it goes over the wire: dots stuffed, CRLF line ends only, closed by one, without the final dot."""
@@ -35,7 +38,7 @@ class Mail(Struct, frozen=True):
     chunks: tuple[bytes, ...]
     """To be written one after the other; large ones are shared by all mails of the message."""
     size: int
-    """Octets of all chunks. RFC 1870 counts no doubled dots, so SIZE may say a few too many, which section 6.1 allows for."""
+    """Octets of all chunks. SIZE (RFC 1870 section 3) counts no doubled dots, so it may say a few too many, never too few."""
 
 
 class Skeleton(Struct, frozen=True, kw_only=True):
@@ -72,10 +75,10 @@ class Skeleton(Struct, frozen=True, kw_only=True):
         identifier = f"Message-ID: {message_id(self.vault, self.domain, self.message_id, recipient.id)}\r\n".encode("ascii")
         if not self.is_template:
             return _mail((self.head, own, identifier, *self.tail))  # type: ignore[arg-type]  # only templates have slots
-        plain = templates.decoded(recipient.variables)
+        plain = {name: text.normalised(value) for name, value in templates.decoded(recipient.variables).items()}
         escaped = {name: html.escape(value) for name, value in plain.items()} if self.is_html else plain
         values = Values(plain, escaped)
-        filled = [piece if isinstance(piece, bytes) else mime.stuffed(piece.fill(values)) for piece in self.tail]
+        filled = [piece if isinstance(piece, bytes) else mime.sealed(piece.fill(values)) for piece in self.tail]
         return _mail((self.head, own, identifier, *filled))
 
     def shared(self) -> Mail:
@@ -94,10 +97,7 @@ def message_id(vault: Vault, domain: str, message: int, recipient: int | None = 
 async def render(store: Store, context: Context, *, mailing: bool) -> Skeleton:
     """Read the files of a message and render it; what takes long is done in a thread. Raises as ``skeleton``."""
     contents = await _contents(store, context)
-    long = (
-        context.files or context.content_format == "html" or len(context.mail) > SEPARATE or len(context.to) + len(context.cc) > _MANY_NAMED
-    )
-    if not long:
+    if _is_quick(context):
         return skeleton(context, store.settings, store.vault, mailing=mailing)
     return await asyncio.to_thread(skeleton, context, store.settings, store.vault, mailing=mailing, contents=contents)
 
@@ -155,6 +155,11 @@ def copy(context: Context, settings: Settings, vault: Vault, contents: Mapping[i
         *_content(letter, vault, contents or {}),
     ]
     return b"".join(piece if isinstance(piece, bytes) else piece.fill(values) for piece in pieces)
+
+
+def _is_quick(context: Context) -> bool:
+    few = len(context.to) + len(context.cc) <= _MANY_NAMED
+    return context.content_format == "plain" and not context.files and len(context.mail) <= _LONG_OPTIONS and few
 
 
 def _letter(context: Context, settings: Settings, vault: Vault) -> Letter:

@@ -28,6 +28,7 @@ _FILE_PIECE: Final = 57 * 16_384
 """Bytes of a file in one piece: whole lines of base64, encoded in a few milliseconds."""
 
 _BASE64_LINE: Final = 76
+_NEWLINE: Final = re.compile(r"\r\n|\r|\n")
 _LONGEST_NAME: Final = 255
 _SECTION: Final = 54
 """Characters of a file name in one section of a parameter (RFC 2231 section 3)."""
@@ -95,13 +96,13 @@ def file(described: File, content: bytes, parameters: str = "") -> Part:
 
 
 def calendar(ics: str, method: str) -> Part:
-    """Return a calendar message as an alternative to the text (RFC 6047 section 2.4); in base64, since no line end of it may change."""
-    return leaf(f"text/calendar; charset=utf-8; method={method}", "base64", base64_pieces(ics.encode()))
+    """Return a calendar message as an alternative to the text (RFC 6047 section 2.4), in base64: no line of it may change."""
+    return leaf(f"text/calendar; charset=utf-8; method={method}", "base64", base64_pieces(_icalendar(ics)))
 
 
 def calendar_file(ics: str, method: str, filename: str) -> Part:
     """Return the same as a file, for programs that look for one. Raises ``Invalid`` as ``file``."""
-    content = ics.encode()
+    content = _icalendar(ics)
     described = File(
         id=0,
         blob_key="",
@@ -146,14 +147,13 @@ def sealed(piece: bytes) -> bytes:
     ends = piece.count(b"\r\n")
     if not (piece.isascii() and piece.endswith(b"\r\n") and piece.count(b"\r") == ends == piece.count(b"\n")):
         raise Invalid("content", "a line end that is no CRLF, or a character beyond ASCII")
-    return stuffed(piece)
+    stuffed = piece.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if piece.startswith(b".") else stuffed
 
 
-def stuffed(piece: bytes) -> bytes:
-    """``sealed`` for pieces of our own making."""
-    if piece.startswith(b"."):
-        piece = b"." + piece
-    return piece.replace(b"\r\n.", b"\r\n..")
+def _icalendar(ics: str) -> bytes:
+    """Return a calendar message with the line ends that RFC 5545 section 3.1 asks for."""
+    return (_NEWLINE.sub("\r\n", ics).rstrip("\r\n") + "\r\n").encode()
 
 
 def _check(described: File) -> None:

@@ -85,7 +85,7 @@ def decoded(kept: str) -> MailOptions:
 def check(options: MailOptions, *, shared: bool) -> None:
     """Check options for a message that is ``shared`` or not; a template's ``text`` is checked as a template beside it.
 
-    Raises ``Invalid`` and ``TooLarge``, named after the field.
+    Addresses are to be in their normal form (``emails.normalise``). Raises ``Invalid`` and ``TooLarge``, named after the field.
     """
     if options.sender is not None:
         _check_mailbox("sender", options.sender, nameless=bool(options.sender.email))
