@@ -123,7 +123,7 @@ def test_odd_file_names_come_back(name: str) -> None:
 
 @given(NAMES)
 def test_any_file_name_comes_back(name: str) -> None:
-    assert attached(name).get_filename() == name.strip()  # the parser strips
+    assert attached(name)["Content-Disposition"].params["filename"] == name  # get_filename takes off spaces and angle brackets
 
 
 @pytest.mark.parametrize("name", ["", "a\r\nBcc: x@y", "a\nb", "a\0b", "a\u2028b", "x" * 256])

@@ -90,7 +90,8 @@ def test_any_value_comes_back_in_plain_text(name: str, grade: str) -> None:
 def test_any_value_comes_back_in_html(name: str, grade: str) -> None:
     """Letter by letter, but for the form of line ends."""
     parsed = filled({**HTML, "subject": "x", "content": "<body><pre>.{name}\n.{grade}{name}</pre></body>"}, name=name, grade=grade)
-    expected = f".{name}\n.{grade}{name}".replace("\r\n", "\n").replace("\r", "\n")
+    name, grade = (value.replace("\r\n", "\n").replace("\r", "\n") for value in (name, grade))
+    expected = f".{name}\n.{grade}{name}"
     for sign, entity in {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}.items():
         expected = expected.replace(sign, entity)
     assert text_of(parsed, "html") == f"<body><pre>{expected}</pre>\n</body>\n"

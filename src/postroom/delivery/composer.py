@@ -18,7 +18,7 @@ from postroom.delivery.bodies import Letter
 from postroom.delivery.contexts import MAX_NAMED, Context, File
 from postroom.delivery.mime import SEPARATE, Part, Piece, Values
 from postroom.delivery.records import Due
-from postroom.errors import Invalid, NotFound
+from postroom.errors import Invalid, NotFound, Unavailable
 from postroom.messages import calendars, options, templates
 from postroom.messages.records import MAX_MAIL_FILES
 from postroom.settings import Settings
@@ -95,7 +95,10 @@ def message_id(vault: Vault, domain: str, message: int, recipient: int | None = 
 
 
 async def render(store: Store, context: Context, *, mailing: bool) -> Skeleton:
-    """Read the files of a message and render it; what takes long is done in a thread. Raises as ``skeleton``."""
+    """Read the files of a message and render it; what takes long is done in a thread.
+
+    Raises as ``skeleton``, ``Invalid`` when the files are too large together or one is gone, and ``Unavailable`` when they cannot be read now.
+    """
     contents = await _contents(store, context)
     if _is_quick(context):
         return skeleton(context, store.settings, store.vault, mailing=mailing)
@@ -226,6 +229,8 @@ async def _read(store: Store, file: File) -> bytes:
         content = b"".join([chunk async for chunk in store.blobs.read(file.blob_key, 0, file.size)])
     except NotFound:
         raise Invalid("attachments", f"file {file.id} is gone") from None
+    except OSError as error:  # not the fault of the message: it may be there the next time
+        raise Unavailable(f"attachment store: {error.strerror}") from error
     if len(content) != file.size:
         raise Invalid("attachments", f"file {file.id} is not whole")
     return content

@@ -214,6 +214,8 @@ class _Worker:
                 continue
             try:
                 jobs.append(Job(due, await self._rendered(context, mailing=due.lane == "bulk")))
+            except Unavailable:
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the message's own fault
                 reasons[due.message_id] = _refusal(error, due)
                 self._refuse(due, reasons[due.message_id])
