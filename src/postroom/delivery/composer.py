@@ -97,7 +97,8 @@ def message_id(vault: Vault, domain: str, message: int, recipient: int | None = 
 async def render(store: Store, context: Context, *, mailing: bool) -> Skeleton:
     """Read the files of a message and render it; what takes long is done in a thread.
 
-    Raises as ``skeleton``, ``Invalid`` when the files are too large together or one is gone, and ``Unavailable`` when they cannot be read now.
+    Raises as ``skeleton``; also ``Invalid`` when the files are too large together or one is gone, and ``Unavailable`` when one
+    cannot be read now.
     """
     contents = await _contents(store, context)
     if _is_quick(context):

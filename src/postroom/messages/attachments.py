@@ -1,4 +1,4 @@
-"""Files of a message. Recipients get links to them, never the files in the mail.
+"""Files of a message. Recipients get links to them, unless a file is to be part of the mail (``disposition``).
 
 A link is made of the number of the attachment and a signature over that number and the random key of its blob: nobody can
 guess one, and a number that came to stand for something else never honours an old link. Links of a draft work for
