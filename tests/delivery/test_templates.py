@@ -80,6 +80,12 @@ def test_long_lines_are_wrapped_with_their_values() -> None:
     assert text.split() == ["https://" + "x" * 90, *["word"] * 40]
 
 
+def test_a_paragraph_as_long_as_a_page_is_wrapped_all_the_same() -> None:
+    text = text_of(filled({**PLAIN, "content": "word " * 400 + "{name} {grade} " + "word " * 400}, name="long value " * 20, grade="5"))
+    assert max(len(line) for line in text.split("\n")) <= 76
+    assert text.split() == [*["word"] * 400, *["long", "value"] * 20, "5", *["word"] * 400]
+
+
 @given(VALUE, VALUE)
 def test_any_value_comes_back_in_plain_text(name: str, grade: str) -> None:
     parsed = filled({**PLAIN, "subject": "x", "content": ".{name}\nFrom {grade} end\n{name}"}, name=name, grade=grade)

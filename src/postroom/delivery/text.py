@@ -17,6 +17,9 @@ WIDTH: Final = 76
 _LONGEST_LINE: Final = 998
 """Bytes of a line without its end (RFC 5322 section 2.1.1)."""
 
+_LONGEST_KEPT: Final = 1_000
+"""Characters of a line of a template that is wrapped as a whole when its values are known."""
+
 _NEWLINE: Final = re.compile(r"\r\n|\r|\n|\x0b|\x0c|\x85|\u2028|\u2029")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _SIGNATURE: Final = "-- "
@@ -46,13 +49,14 @@ def normalised(text: str) -> str:
 def wrapped(text: str, width: int = WIDTH, *, keep: str = "") -> str:
     """Break long lines between words.
 
-    Words longer than a line (URLs), quoted lines (``>``) and a signature stay as they are, and so do lines that hold ``keep``.
+    Words longer than a line (URLs), quoted lines (``>``) and a signature stay as they are, and so do lines that hold ``keep``,
+    unless they are as long as a page: those will be broken once more for each recipient, so each is to be short.
     """
     lines: list[str] = []
     in_signature = False
     for line in normalised(text).split("\n"):
         in_signature = in_signature or line == _SIGNATURE
-        if len(line) <= width or in_signature or line.startswith(">") or (keep and keep in line):
+        if len(line) <= width or in_signature or line.startswith(">") or (keep and keep in line and len(line) <= _LONGEST_KEPT):
             lines.append(line)
         else:
             lines += _wrapped_line(line, width)
