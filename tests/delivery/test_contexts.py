@@ -17,7 +17,7 @@ from postroom.messages.records import MAX_MAIL_FILES, MailOptions
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import attachments, recipients
-from tests.delivery.letters import add_message, add_person
+from tests.delivery.letters import add_message, add_person, rows
 from tests.delivery.mails import read, recipient, wire
 from tests.support import counted
 
@@ -93,6 +93,24 @@ def test_the_copy_names_the_hidden_ones_too(store: Store) -> None:
     parsed = read(asyncio.run(composer.render_copy(store, context)))
     assert str(parsed["Bcc"]) == "Hidden <hidden@x.example>"
     assert store.database.read_now(contexts.load_copy, store.settings, store.vault, 10**6) is None
+
+
+@pytest.mark.parametrize(
+    ("emails", "shared", "alone"), [(["a@x.example"], False, True), (["a@x.example"], True, False), (["a@x", "b@x"], False, False)]
+)
+def test_the_only_recipient_is_known_to_the_copy(store: Store, emails: list[str], *, shared: bool, alone: bool) -> None:
+    """The author's copy to oneself does not count."""
+
+    def fill(tx: Tx) -> int:
+        message = add_message(tx, emails, shared=shared)
+        named(tx, message, "self", "ala@uni.example")
+        return message
+
+    message = store.database.write_now(fill)
+    context = store.database.read_now(contexts.load_copy, store.settings, store.vault, message)
+    first = store.database.read_now(rows, message)[emails[0]].id
+    assert context is not None
+    assert context.only_recipient == (first if alone else None)
 
 
 def test_too_many_names_are_cut_off_behind_the_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,10 +92,19 @@ def test_hidden_recipients_stand_in_no_mail() -> None:
     assert mail(**hidden)["Bcc"] is None
 
 
-def test_a_copy_to_more_than_can_be_named_names_nobody() -> None:
-    parsed = copy_of(to=TO * (MAX_NAMED // 3), bcc=TO)
+def test_a_copy_to_more_than_can_be_shown_names_nobody() -> None:
+    """Each mail of a shared message names them all, so its copy does too."""
+    many = TO * (composer.MAX_SHOWN // 3)
+    assert len(copy_of(to=many)["To"].addresses) == composer.MAX_SHOWN - 1
+    parsed = copy_of(to=many, bcc=TO)
     assert str(parsed["To"]) == "undisclosed-recipients:;"
     assert parsed["Bcc"] is None
+    assert len(copy_of(to=many, bcc=TO, shared=True)["Bcc"].addresses) == len(TO)
+
+
+def test_the_copy_of_a_mail_to_one_has_its_message_id() -> None:
+    """So that an answer to it finds the copy."""
+    assert copy_of(to=TO[:1], only_recipient=9)["Message-ID"] == mail()["Message-ID"]
 
 
 def test_the_copy_of_a_template_shows_its_placeholders() -> None:

@@ -25,6 +25,12 @@ from postroom.settings import Settings
 from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
 
+MAX_SHOWN: Final = 1_000
+"""Recipients of single mails whom the author's copy names at most: few programs bear longer headers."""
+
+_SLOT_SIZE: Final = 100
+"""Bytes that a slot takes, about."""
+
 _MANY_NAMED: Final = 500
 """Recipients in the headers from which a message is rendered in a thread of its own."""
 
@@ -127,7 +133,7 @@ def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: boo
         tail=() if common else tail,
         is_template=bool(letter.mark),
         is_html=context.content_format == "html",
-        size=common.size if common else len(head) + sum(len(piece) if isinstance(piece, bytes) else 100 for piece in tail),
+        size=common.size if common else len(head) + sum(len(piece) if isinstance(piece, bytes) else _SLOT_SIZE for piece in tail),
         delivery_receipt=letter.options.delivery_receipt and not letter.options.automatic,
         null_sender=letter.options.automatic != "",
         common=common,
@@ -143,13 +149,14 @@ async def render_copy(store: Store, context: Context) -> bytes:
 def copy(context: Context, settings: Settings, vault: Vault, contents: Mapping[int, bytes] | None = None) -> bytes:
     """Return the mail as its author keeps it: everybody named (``contexts.load_copy``), the hidden ones too; dots are not stuffed.
 
-    A template shows its placeholders. More people than ``MAX_NAMED`` are not named. Raises ``Invalid``.
+    A template shows its placeholders. When there are more people than ``MAX_SHOWN``, none is named, unless each mail of a shared
+    message names them. Raises ``Invalid``.
     """
     letter = _letter(context, settings, vault)
     shown = {name: f"{{{name}}}" for name in letter.names}
     values = Values(shown, shown)
     named = [("To", context.to), ("Cc", context.cc), ("Bcc", context.bcc)]
-    if sum(len(people) for _, people in named) > MAX_NAMED:
+    if sum(len(people) for _, people in named) > (MAX_NAMED if context.shared else MAX_SHOWN):
         named = [("To", ())]
     pieces = [
         *fields.origin(letter),
@@ -187,8 +194,10 @@ def _common(letter: Letter, vault: Vault, head: bytes, tail: Iterable[Piece]) ->
 
 
 def _own_id(letter: Letter, vault: Vault) -> str:
-    given = letter.options.message_id
-    return options.identifier("message_id", given) if given else message_id(vault, letter.settings.mail.domain, letter.context.message_id)
+    given, context = letter.options.message_id, letter.context
+    if given:
+        return options.identifier("message_id", given)
+    return message_id(vault, letter.settings.mail.domain, context.message_id, context.only_recipient)
 
 
 def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Part:

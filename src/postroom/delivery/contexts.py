@@ -78,7 +78,9 @@ class Context(Struct, frozen=True, kw_only=True):
     """Of a shared message; one more than ``MAX_NAMED`` when there are too many to be named. Of any message in ``load_copy``."""
     cc: tuple[Named, ...] = ()
     bcc: tuple[Named, ...] = ()
-    """For the author's own copy only (``load_copy``)."""
+    """For the author's own copy only (``load_copy``), as is the next."""
+    only_recipient: int | None = None
+    """Of a message that went to one: its copy has the Message-ID that this one got, so that an answer finds it."""
 
 
 def load(tx: Tx, settings: Settings, vault: Vault, message_ids: Iterable[int]) -> dict[int, Context]:
@@ -95,7 +97,15 @@ def load_copy(tx: Tx, settings: Settings, vault: Vault, message_id: int) -> Cont
     if context is None:
         return None
     named = _named(tx, [message_id], ("to", "cc", "bcc"))
-    return structs.replace(context, **{role: _of_role(named, message_id, role) for role in ("to", "cc", "bcc")})
+    r = recipients.c
+    first = tx.scalars(select(r.id).where(r.message_id == message_id, r.role != "self", r.email != null()).order_by(r.id).limit(2)).all()
+    return structs.replace(
+        context,
+        to=_of_role(named, message_id, "to"),
+        cc=_of_role(named, message_id, "cc"),
+        bcc=_of_role(named, message_id, "bcc"),
+        only_recipient=first[0] if len(first) == 1 and not context.shared else None,
+    )
 
 
 def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dict[int, Context]:
