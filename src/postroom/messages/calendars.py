@@ -7,7 +7,7 @@ from icalendar import Calendar, Component
 from postroom.errors import Invalid
 from postroom.messages.texts import has_control
 
-MAX_CALENDAR: Final = 200_000
+MAX_CALENDAR: Final = 100_000
 """Bytes of a calendar message in UTF-8."""
 
 METHODS: Final = frozenset({"PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"})
