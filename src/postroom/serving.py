@@ -68,7 +68,8 @@ def run_api(store: Store) -> None:
 
 def run_worker(store: Store) -> None:
     """Deliver until SIGTERM or SIGINT."""
-    asyncio.run(_work(store))
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_work(store))
 
 
 def stop_with_parent() -> None:
@@ -177,6 +178,15 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         raise Unavailable(f"the API cannot listen on {host} port {port} ({error.strerror}); set http.host and http.port") from error
     with listener:
         yield listener
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """Make the fast event loop where it exists: uvloop knows CPython only."""
+    try:
+        import uvloop  # noqa: PLC0415 - as above
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 async def _work(store: Store) -> None:

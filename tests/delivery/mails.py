@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from postroom.delivery import composer
-from postroom.delivery.composer import Mail, Skeleton
+from postroom.delivery.composer import Skeleton
 from postroom.delivery.contexts import Context, File, Link
+from postroom.delivery.mail import Mail
 from postroom.delivery.records import Due
 from postroom.messages import options
 from postroom.messages.records import MailOptions
@@ -120,3 +121,10 @@ def text_of(parsed: EmailMessage, kind: str = "plain") -> str:
     part = parsed.get_body((kind,))
     assert part is not None
     return str(part.get_content()).replace("\r\n", "\n")
+
+
+def plain_mail(content: bytes) -> Mail:
+    """A mail of these bytes, as the wire needs it."""
+    body = content if content.endswith(b"\r\n") else content + b"\r\n"
+    stuffed = (b"." if body.startswith(b".") else b"") + body.replace(b"\r\n.", b"\r\n..")
+    return Mail((stuffed,), len(stuffed), eight_bit=not body.isascii())

@@ -171,18 +171,3 @@ def test_large_parts_are_the_same_bytes_for_all_recipients() -> None:
     assert rendered.size > 2_600_000
     assert len(skeleton().fill(recipient()).chunks) == 1
     assert read(wire(rendered.fill(recipient()))).get_content_type() == "multipart/mixed"
-
-
-@pytest.mark.parametrize("piece", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n\n", b"a", b"", "ż\r\n".encode()])
-def test_what_is_no_piece_is_never_sealed(piece: bytes) -> None:
-    """Design 1.5, SMTP smuggling: CRLF is the only line end that can leave."""
-    with pytest.raises(Invalid):
-        mime.sealed(piece)
-
-
-@pytest.mark.parametrize(
-    ("piece", "sealed"), [(b".\r\n", b"..\r\n"), (b"a\r\n..b\r\n.\r\n", b"a\r\n...b\r\n..\r\n"), (b"a.\r\n", b"a.\r\n")]
-)
-def test_leading_dots_are_doubled(piece: bytes, sealed: bytes) -> None:
-    """RFC 5321 section 4.5.2."""
-    assert mime.sealed(piece) == sealed

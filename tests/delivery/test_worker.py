@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from postroom import clock
 from postroom.delivery import queue
+from postroom.delivery.records import Batch
 from postroom.settings import DeliverySettings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
@@ -209,19 +210,23 @@ def test_clean_stop_puts_the_rest_back(store: Store) -> None:
 
 
 def test_killed_worker_loses_nobody(store: Store) -> None:
-    """Design 1.3: leases run out, rows are recovered, and nobody is left."""
+    """Design 1.3: leases run out, rows are recovered, and nobody is left; who was on the wire stays marked, and only they."""
 
     async def main() -> None:
         async with running(Sink()) as sink:
             people = [f"ok{n}@x.example" for n in range(10)]
             message = store.database.write_now(add_message, people)
-            store.database.write_now(queue.claim, "dead worker", 10, clock.now(), 300)
-            ours = with_relay(store, sink.port, DeliverySettings(lease=1))
+            claimed = store.database.write_now(queue.claim, "dead worker", clock.now(), 300, single=10, bulk=0)
+            begun = Batch(outcomes=(), starts=(claimed[0].id, claimed[1].id), ended=())
+            store.database.write_now(queue.settle, store.settings, "dead worker", begun, clock.now())
+            ours = with_relay(store, sink.port, DeliverySettings(lease=1, unknown_pause=0.1))
             async with working(ours):
                 await settled(ours, message)
             assert sink.recipients() == sorted(people)
             found = store.database.read_now(rows, message).values()
-            assert {(row.state, row.recoveries, bool(row.ambiguous)) for row in found} == {("delivered", 1, True)}
+            assert [(row.state, row.recoveries, bool(row.ambiguous)) for row in found] == [("delivered", 1, True)] * 2 + [
+                ("delivered", 0, False)
+            ] * 8
 
     asyncio.run(main())
 

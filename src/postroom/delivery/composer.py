@@ -16,7 +16,8 @@ from msgspec import Struct
 from postroom.delivery import bodies, fields, headers, mime, text
 from postroom.delivery.bodies import Letter
 from postroom.delivery.contexts import MAX_NAMED, Context, File
-from postroom.delivery.mime import SEPARATE, Part, Piece, Values
+from postroom.delivery.mail import Mail, joined, sealed
+from postroom.delivery.mime import Part, Piece, Values
 from postroom.delivery.records import Due
 from postroom.errors import Invalid, NotFound, Unavailable
 from postroom.messages import calendars, options, templates
@@ -36,15 +37,6 @@ _MANY_NAMED: Final = 500
 
 _LONG_OPTIONS: Final = 1_000
 """Characters of options from which it is: they may hold a calendar."""
-
-
-class Mail(Struct, frozen=True):
-    """A mail as it goes over the wire: dots stuffed, CRLF line ends only, closed by one, without the final dot."""
-
-    chunks: tuple[bytes, ...]
-    """To be written one after the other; large ones are shared by all mails of the message."""
-    size: int
-    """Octets of all chunks. SIZE (RFC 1870 section 3) counts no doubled dots, so it may say a few too many, never too few."""
 
 
 class Skeleton(Struct, frozen=True, kw_only=True):
@@ -80,12 +72,12 @@ class Skeleton(Struct, frozen=True, kw_only=True):
         own = headers.mailbox("To", recipient.name, recipient.email)
         identifier = f"Message-ID: {message_id(self.vault, self.domain, self.message_id, recipient.id)}\r\n".encode("ascii")
         if not self.is_template:
-            return _mail((self.head, own, identifier, *self.tail))  # type: ignore[arg-type]  # only templates have slots
+            return joined((self.head, own, identifier, *self.tail))  # type: ignore[arg-type]  # only templates have slots
         plain = {name: text.normalised(value) for name, value in templates.decoded(recipient.variables).items()}
         escaped = {name: html.escape(value) for name, value in plain.items()} if self.is_html else plain
         values = Values(plain, escaped)
-        filled = [piece if isinstance(piece, bytes) else mime.sealed(piece.fill(values)) for piece in self.tail]
-        return _mail((self.head, own, identifier, *filled))
+        filled = [piece if isinstance(piece, bytes) else sealed(piece.fill(values)) for piece in self.tail]
+        return joined((self.head, own, identifier, *filled))
 
     def shared(self) -> Mail:
         """Return the mail of a shared message, the same for all its recipients. Raises ``ValueError`` for any other."""
@@ -118,9 +110,9 @@ def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: boo
     Raises ``Invalid`` for what no mail can be made of.
     """
     letter = _letter(context, settings, vault)
-    head = mime.sealed(b"".join(fields.origin(letter)))
+    head = sealed(b"".join(fields.origin(letter)))
     tail = tuple(
-        mime.sealed(piece) if isinstance(piece, bytes) else piece
+        sealed(piece) if isinstance(piece, bytes) else piece
         for piece in mime.merged([*fields.description(letter, mailing=mailing), *_content(letter, vault, contents or {})])
     )
     headers.structured("Message-ID", message_id(vault, settings.mail.domain, context.message_id, 0))  # a domain that cannot stand there
@@ -189,8 +181,8 @@ def _common(letter: Letter, vault: Vault, head: bytes, tail: Iterable[Piece]) ->
     if len(context.to) + len(context.cc) > MAX_NAMED:
         raise Invalid("recipients", f"more than {MAX_NAMED} cannot be named in one mail")
     named = [headers.mailboxes("To", context.to), *([headers.mailboxes("Cc", context.cc)] if context.cc else [])]
-    own = mime.sealed(b"".join([*named, headers.structured("Message-ID", _own_id(letter, vault))]))
-    return _mail((head, own, *tail))  # type: ignore[arg-type]  # a shared message is no template, so it has no slots
+    own = sealed(b"".join([*named, headers.structured("Message-ID", _own_id(letter, vault))]))
+    return joined((head, own, *tail))  # type: ignore[arg-type]  # a shared message is no template, so it has no slots
 
 
 def _own_id(letter: Letter, vault: Vault) -> str:
@@ -244,18 +236,3 @@ async def _read(store: Store, file: File) -> bytes:
     if len(content) != file.size:
         raise Invalid("attachments", f"file {file.id} is not whole")
     return content
-
-
-def _mail(pieces: Iterable[bytes]) -> Mail:
-    """Join the small pieces that stand next to each other; large ones stay by themselves."""
-    chunks: list[bytes] = []
-    run: list[bytes] = []
-    for piece in pieces:
-        if len(piece) < SEPARATE:
-            run.append(piece)
-        else:
-            chunks += [b"".join(run), piece] if run else [piece]
-            run = []
-    if run:
-        chunks.append(b"".join(run))
-    return Mail(tuple(chunks), sum(map(len, chunks)))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from postroom.delivery.smtp import checked_address
+from postroom.delivery.envelope import checked_address
 from postroom.directory.emails import MAX_EMAIL
 from postroom.errors import Invalid
 

@@ -17,12 +17,10 @@ from msgspec import Struct
 
 from postroom.delivery import headers, text
 from postroom.delivery.contexts import File
+from postroom.delivery.mail import SEPARATE
 from postroom.directory.values import storable
 from postroom.errors import Invalid
 from postroom.messages.attachments import CONTENT_ID, MEDIA_TYPE
-
-SEPARATE: Final = 64 * 1024
-"""Bytes from which a piece stays by itself: writing it is cheaper than copying it for each recipient."""
 
 _FILE_PIECE: Final = 57 * 16_384
 """Bytes of a file in one piece: whole lines of base64, encoded in a few milliseconds."""
@@ -137,18 +135,6 @@ def merged(pieces: Iterable[Piece]) -> Part:
             run = []
         found.append(piece)
     return (*found, b"".join(run)) if run else tuple(found)
-
-
-def sealed(piece: bytes) -> bytes:
-    """Return a piece as it goes over the wire, its leading dots doubled (RFC 5321 section 4.5.2).
-
-    Raises ``Invalid`` for what is no piece: a bare CR or LF in it, anything but ASCII, or no CRLF at its end.
-    """
-    ends = piece.count(b"\r\n")
-    if not (piece.isascii() and piece.endswith(b"\r\n") and piece.count(b"\r") == ends == piece.count(b"\n")):
-        raise Invalid("content", "a line end that is no CRLF, or a character beyond ASCII")
-    stuffed = piece.replace(b"\r\n.", b"\r\n..")
-    return b"." + stuffed if piece.startswith(b".") else stuffed
 
 
 def _icalendar(ics: str) -> bytes:

@@ -7,53 +7,122 @@
 | 5xx | failed |
 | the conversation broke before the final dot | deferred |
 | it broke after the final dot | unknown: perhaps delivered, tried again after a pause with the same Message-ID, or held |
+| no mail can be made for it, or this relay cannot be told of it | failed |
 | the relay wants something of us (AUTH, TLS), or there was no session at all | nothing: the relay's trouble, not this recipient's |
 """
 
-from typing import Final
+import re
+from typing import Final, Literal
 
 from msgspec import structs
 
+from postroom.clock import HOUR, MINUTE, SECOND
 from postroom.delivery.records import Due, Outcome
+from postroom.delivery.replies import Reply
 from postroom.delivery.smtp import Answer, SmtpError
+from postroom.errors import Invalid
 from postroom.messages.records import State
 from postroom.settings import DeliverySettings
 
 JITTER: Final = 0.2
 """Part of a pause by which it varies, so that recipients deferred together do not come back together."""
 
+Fault = Literal["relay", "address", "mailbox_full", "policy", "other"]
+"""Whose matter a refusal is: our own standing with the relay, an address that does not exist, a mailbox without room, what the
+receiving side allows (reputation, content, greylisting), or anything else."""
+
 _RELAY_TROUBLE: Final = frozenset({454, 530, 534, 535, 538})
 """Replies about our own login or encryption (RFC 4954 section 6, RFC 3207): no fault of a recipient."""
 
-_TOO_MANY_RECIPIENTS: Final = 552
+_TOO_MANY: Final = frozenset({452, 552})
+"""Replies to RCPT that may mean too many recipients (RFC 5321 section 4.5.3.1.10)."""
+
+_NO_SUCH_ADDRESS: Final = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
+"""Subject and detail of enhanced status codes (RFC 3463, RFC 7505) that say: no mailbox there, now or ever."""
+
+_ADDRESS_WORDS: Final = re.compile(
+    r"(?:no such|unknown|invalid|non-?existent)\W+(?:\w+\W+){0,2}(?:user|recipient|mailbox|address|account)"
+    r"|(?:user|recipient|mailbox|address|account)\W+(?:\S+\W+){0,3}(?:unknown|not found|does(?: not|n't) exist|not exist|invalid)",
+    re.IGNORECASE,
+)
+_POLICY_WORDS: Final = re.compile(r"spam|block|policy|reputation|denied|blacklist|blocklist|greylist", re.IGNORECASE)
+
+_HINT: Final = re.compile(
+    r"(?:again|retry|wait|come back|greylist\w*)\D{0,40}?(\d{1,5})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b", re.IGNORECASE
+)
+_UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR}
+_LONGEST_HINT: Final = 24 * HOUR
+"""A server that says more than that is not believed."""
 
 
-def relay_trouble(result: Answer | SmtpError) -> bool:
+Result = Answer | SmtpError | Invalid
+"""What one try came to, for one recipient."""
+
+
+def relay_trouble(result: Result) -> bool:
     """Tell whether the relay cannot be worked with at all, so that the recipient waits and no attempt of its is burnt."""
-    if isinstance(result, SmtpError):
-        return result.phase == "session"
+    if not isinstance(result, Answer):
+        return isinstance(result, SmtpError) and result.phase == "session"
     return result.step == "MAIL" and result.reply.code in _RELAY_TROUBLE
 
 
-def judge(due: Due, result: Answer | SmtpError, settings: DeliverySettings, relay: str, *, now: int, dice: float) -> Outcome:
+def too_many(answer: Answer) -> bool:
+    """Tell whether a recipient was refused because the transaction has enough of them; others were accepted before it."""
+    return answer.step == "RCPT" and answer.reply.code in _TOO_MANY and (answer.reply.enhanced or "x.5.3")[2:] == "5.3"
+
+
+def fault(answer: Answer) -> Fault:
+    """Say whose matter a refusal is, by its enhanced status code (RFC 3463), else by its code and words."""
+    reply = answer.reply
+    if relay_trouble(answer):
+        return "relay"
+    if reply.enhanced is not None:
+        return _fault_by_status(reply.enhanced[2:], answer)
+    if _POLICY_WORDS.search(reply.text):
+        return "policy"
+    if answer.step == "RCPT" and reply.code in {452, 552}:
+        return "mailbox_full"
+    return "address" if answer.step == "RCPT" and reply.code in {550, 551, 553} and _ADDRESS_WORDS.search(reply.text) else "other"
+
+
+def _fault_by_status(detail: str, answer: Answer) -> Fault:
+    if detail in _NO_SUCH_ADDRESS:
+        return "address" if answer.step in {"RCPT", "final dot"} else "other"
+    if detail == "2.2":
+        return "mailbox_full"
+    return "policy" if detail.startswith(("7.", "6.")) else "other"
+
+
+def judge(due: Due, result: Result, settings: DeliverySettings, relay: str, *, now: int, dice: float) -> Outcome:
     """Say what becomes of a recipient after one try; ``dice`` is a random number from 0 to 1."""
+    if isinstance(result, Invalid):
+        return outcome(due, "failed", None, f"no mail could be made: {result.parameter}: {result.reason}", relay)
     if isinstance(result, SmtpError):
         text = f"{result.reason} ({'after' if result.phase == 'outcome' else 'before'} the final dot)"
         if result.phase == "outcome":
             return _unknown(due, text, settings, relay, now)
-        return _deferred(due, (result.code, text), settings, relay, now, dice)
-    code, text = result.reply.code, f"{result.reply} (to {result.step})"
+        return _deferred(due, (result.code, text), relay, now, pause(due.attempts, settings, dice))
     if result.taken:
-        return outcome(due, "delivered", code, str(result.reply), relay)
-    if code < 500 or (code == _TOO_MANY_RECIPIENTS and result.step == "RCPT"):  # noqa: PLR2004 - 5xx is the class of permanent failures
-        return _deferred(due, (code, text), settings, relay, now, dice)
-    return outcome(due, "failed", code, text, relay)
+        return outcome(due, "delivered", result.reply.code, str(result.reply), relay)
+    code, text = result.reply.code, f"{result.reply} (to {result.step})"
+    if code < 500 or too_many(result):  # noqa: PLR2004 - 5xx is the class of permanent failures
+        return _deferred(due, (code, text), relay, now, _wait(due, result, settings, dice))
+    return structs.replace(outcome(due, "failed", code, text, relay), suppress=fault(result) == "address")
 
 
 def pause(attempts: int, settings: DeliverySettings, dice: float) -> int:
     """Return the milliseconds before the next try after so many: doubling from the first to the longest, give or take ``JITTER``."""
     seconds = min(settings.retry_first * 2.0 ** min(attempts - 1, 60), settings.retry_longest)
     return max(1, round(seconds * 1000 * (1 + JITTER * (2 * dice - 1))))
+
+
+def hint(reply: Reply) -> int | None:
+    """Return the milliseconds after which the server wants us to come back ("try again in 5 minutes"); ``None`` if it does not say."""
+    found = _HINT.search(reply.text)
+    if found is None:
+        return None
+    wait = int(found[1]) * _UNITS[found[2][0].lower()]
+    return wait if 0 < wait <= _LONGEST_HINT else None
 
 
 def outcome(due: Due, state: State, code: int | None, text: str, relay: str, due_at: int | None = None) -> Outcome:  # noqa: PLR0917 - the row
@@ -70,12 +139,21 @@ def outcome(due: Due, state: State, code: int | None, text: str, relay: str, due
     )
 
 
-def _deferred(due: Due, reply: tuple[int | None, str], settings: DeliverySettings, relay: str, now: int, dice: float) -> Outcome:  # noqa: PLR0917
+def _wait(due: Due, answer: Answer, settings: DeliverySettings, dice: float) -> int:
+    """Return the milliseconds before the next try: what the server asks for, long for a full mailbox, else growing."""
+    asked = hint(answer.reply)
+    if asked is not None:
+        return round(asked * (1 + JITTER * dice / 2))  # never sooner than asked
+    if fault(answer) == "mailbox_full":  # somebody has to make room first
+        return pause(60, settings, dice)
+    return pause(due.attempts, settings, dice)
+
+
+def _deferred(due: Due, reply: tuple[int | None, str], relay: str, now: int, wait: int) -> Outcome:
     """Try again later; the last try falls on the expiry, and when that fails too the recipient is given up."""
     if due.expires_at is not None and now >= due.expires_at:
         return outcome(due, "expired", *reply, relay)
-    again = now + pause(due.attempts, settings, dice)
-    return outcome(due, "deferred", *reply, relay, again if due.expires_at is None else min(again, due.expires_at))
+    return outcome(due, "deferred", *reply, relay, now + wait if due.expires_at is None else min(now + wait, due.expires_at))
 
 
 def _unknown(due: Due, text: str, settings: DeliverySettings, relay: str, now: int) -> Outcome:

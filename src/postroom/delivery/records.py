@@ -35,6 +35,18 @@ class Outcome(Struct, frozen=True, kw_only=True):
     due_at: int | None = None
     """When to try again; ``None`` for a final state, and for an unknown outcome that is held for a person to decide."""
     ambiguous: bool = False
+    suppress: bool = False
+    """Whether the address does not exist, so that nothing should be sent to it for a while."""
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What one transaction of a worker writes."""
+
+    outcomes: tuple[Outcome, ...]
+    starts: tuple[int, ...]
+    """Recipients whose mail goes on the wire next."""
+    ended: tuple[int, ...]
+    """Messages that may have no open recipient any more."""
 
 
 class QueueLine(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ UTF-8 are all taken; a line without a code, a line without an end, and a reply w
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -71,19 +72,34 @@ class ReplyReader:
         return replies
 
     def _line(self, line: bytes) -> Reply | None:
-        match = _LINE.fullmatch(line)
-        if match is None or len(line) > MAX_LINE:
-            raise GarbageError(f"not a reply: {_clean(line[:80])}")
-        code, separator, text = match.groups()
-        self._code = self._code or int(code)  # the first line decides; servers that change the code between lines contradict themselves
-        self._lines.append(_clean(text or b""))
-        if separator == b"-":
+        if not self._lines and line[3:4] != b"-":
+            return _single(line)
+        code, separator, text = _parsed(line)
+        self._code = self._code or code  # the first line decides; servers that change the code between lines contradict themselves
+        self._lines.append(text)
+        if separator:
             if len(self._lines) >= MAX_LINES:
                 raise GarbageError("a reply without an end")
             return None
         reply = _reply(self._code, self._lines)
         self._code, self._lines = 0, []
         return reply
+
+
+@lru_cache(maxsize=256)
+def _single(line: bytes) -> Reply:
+    """Read a reply of one line. Most of what a server says it says again with each mail, so it is read once."""
+    code, _, text = _parsed(line)
+    return _reply(code, [text])
+
+
+def _parsed(line: bytes) -> tuple[int, bool, str]:
+    """Return code, whether another line follows, and text. Raises ``GarbageError``."""
+    match = _LINE.fullmatch(line)
+    if match is None or len(line) > MAX_LINE:
+        raise GarbageError(f"not a reply: {_clean(line[:80])}")
+    code, separator, text = match.groups()
+    return int(code), separator == b"-", _clean(text or b"")
 
 
 def _reply(code: int, lines: list[str]) -> Reply:

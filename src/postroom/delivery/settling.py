@@ -1,43 +1,60 @@
-"""Making outcomes durable: those of all connections that wait are written in one transaction (group commit)."""
+"""Making outcomes durable: those of all connections that wait are written in one transaction (group commit).
+
+In the same transaction stands for each connection whom it sends to next, so that after a crash it is known whose mail may
+have been on the wire, and whose was not.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from postroom.clock import now
 from postroom.delivery import queue
-from postroom.delivery.records import Outcome
+from postroom.delivery.leases import Leases
+from postroom.delivery.records import Batch, Outcome
 from postroom.errors import Unavailable
 from postroom.storage.store import Store
 
 _PAUSE: Final = 0.5
 """Seconds before an outcome is written again when the store could not take it."""
 
+_LARGEST: Final = 500
+"""Entries of one transaction."""
+
 _log: Final = structlog.get_logger("postroom.delivery")
+
+
+class _Entry(Struct, frozen=True, eq=False):
+    outcomes: Sequence[Outcome]
+    starts: Sequence[int]
+    written: "asyncio.Future[frozenset[int]]"
 
 
 class Settler:
     """Writes outcomes for one worker. While one transaction is flushed to disk, the next one gathers."""
 
-    def __init__(self, store: Store, owner: str) -> None:
+    def __init__(self, store: Store, owner: str, leases: Leases) -> None:
         self._store = store
         self._owner = owner
-        self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self._leases = leases
+        self._waiting: list[_Entry] = []
         self._wake = asyncio.Event()
         self._closing = False
 
-    async def settle(self, outcome: Outcome) -> None:
-        """Return when the outcome is durable. If the caller is cancelled meanwhile, it is written all the same."""
-        await self.submit(outcome)
+    def submit(self, outcomes: Sequence[Outcome], starts: Sequence[int] = ()) -> "asyncio.Future[frozenset[int]]":
+        """Hand over what became of recipients, and who is sent to next.
 
-    def submit(self, outcome: Outcome) -> asyncio.Future[None]:
-        """Hand over an outcome to be written; the future tells when it is durable."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((outcome, future))
+        The future is done when it is durable; its result is those of ``starts`` that this worker does not hold any more, and so
+        must not send to. If the caller is cancelled meanwhile, it is written all the same.
+        """
+        written: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(outcomes, starts, written))
         self._wake.set()
-        return future
+        return written
 
     def close(self) -> None:
         """Let ``run`` return when nothing waits any more."""
@@ -50,39 +67,56 @@ class Settler:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._write([outcome for outcome, _ in batch])
-                for _, future in batch:
-                    if not future.done():  # its connection may have been told to stop
-                        future.set_result(None)
+                entries, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
+                lost = await self._write(entries)
+                self._leases.drop(outcome.recipient_id for entry in entries for outcome in entry.outcomes)
+                for entry in entries:
+                    if not entry.written.done():  # its connection may have been told to stop
+                        entry.written.set_result(lost.intersection(entry.starts) if lost else lost)
 
-    async def _write(self, outcomes: Sequence[Outcome]) -> None:
+    async def _write(self, entries: Sequence[_Entry]) -> frozenset[int]:
+        batch = self._batch(entries)
         while True:
             try:
-                lost = await self._store.database.write(queue.settle, self._store.settings, self._owner, outcomes, now())
+                lost = await self._store.database.write(queue.settle, self._store.settings, self._owner, batch, now())
             except Unavailable as error:
-                _log.warning("outcomes_wait_for_store", outcomes=len(outcomes), reason=str(error))
+                _log.warning("outcomes_wait_for_store", outcomes=len(batch.outcomes), reason=str(error))
                 await asyncio.sleep(_PAUSE)
             except Exception:  # noqa: BLE001 - whatever it was, the outcomes are true and must be kept
-                _log.exception("settling_failed", outcomes=len(outcomes))
-                await self._write_alone(outcomes)
-                return
+                _log.exception("settling_failed", outcomes=len(batch.outcomes))
+                return await self._write_alone(batch)
             else:
                 if lost:
-                    _log.warning("lease_lost", recipients=lost[:20], count=len(lost))
-                return
+                    _log.warning("lease_lost", recipients=sorted(lost)[:20], count=len(lost))
+                return lost
 
-    async def _write_alone(self, outcomes: Sequence[Outcome]) -> None:
-        """One of the outcomes, or the end of one of the messages, broke the transaction: let it not take the others with it."""
-        for outcome in outcomes:
+    def _batch(self, entries: Sequence[_Entry]) -> Batch:
+        outcomes = tuple(outcome for entry in entries for outcome in entry.outcomes)
+        starts = tuple(number for entry in entries for number in entry.starts)
+        return Batch(outcomes=outcomes, starts=starts, ended=self._ended(outcomes))
+
+    def _ended(self, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
+        """Return the messages that may be done: those of which this worker holds nobody else, who would be open still."""
+        settled = Counter(outcome.message_id for outcome in outcomes)
+        return tuple(message for message, count in settled.items() if self._leases.held_of(message) <= count)
+
+    async def _write_alone(self, batch: Batch) -> frozenset[int]:
+        """One of the outcomes, or the end of one of the messages, broke the transaction: let it not take the others with it.
+
+        Nobody is started: whoever was to be sent to next is given up by this worker, and recovered when the lease runs out.
+        """
+        for outcome in batch.outcomes:
+            alone = Batch(outcomes=(outcome,), starts=(), ended=(outcome.message_id,))
             try:
-                await self._store.database.write(queue.settle, self._store.settings, self._owner, [outcome], now())
+                await self._store.database.write(queue.settle, self._store.settings, self._owner, alone, now())
             except Exception:  # noqa: BLE001 - as above
                 _log.exception("message_not_settled", message=outcome.message_id)
                 await self._record(outcome)
+        return frozenset(batch.starts)
 
     async def _record(self, outcome: Outcome) -> None:
+        alone = Batch(outcomes=(outcome,), starts=(), ended=())
         try:
-            await self._store.database.write(queue.record, self._owner, [outcome], now())
+            await self._store.database.write(queue.settle, self._store.settings, self._owner, alone, now())
         except Exception:  # noqa: BLE001 - its lease runs out and it is tried again: late, but neither lost nor in the way of others
             _log.exception("outcome_not_recorded", recipient=outcome.recipient_id)

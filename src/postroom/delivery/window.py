@@ -1,77 +1,229 @@
-"""The claimed recipients that wait in this worker for a connection: few, single mails first."""
+"""The claimed recipients that wait in this worker for a connection of one relay: single mails first, then domains in turn.
 
-import asyncio
-from collections.abc import Iterable
+A domain may keep so many connections busy as ``domain_connections`` says. Without that setting it may have three quarters
+of them while mail for others waits, and all of them while none does, unless it answers slowly: so a domain that never
+answers does not hold the rest. Whoever of a slow domain still waits is taken out again (``surplus``), so that it does not fill
+the window either.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from postroom.delivery.composer import Skeleton
+from postroom.delivery.limits import Pace, Pause
 from postroom.delivery.records import Due
+from postroom.settings import DomainSettings, RelaySettings
 
-_END: Final = 2
-"""Rank behind both lanes."""
+SLOW: Final = 2.0
+"""Seconds after which a mail that is still not answered makes its domain a slow one."""
+
+_PUT_OFF_FIRST: Final = 15.0
+_PUT_OFF_LONGEST: Final = 600.0
+
+_LANES: Final = ("single", "bulk")
+
+_KEPT: Final = 4_096
+"""Domains that are remembered; beyond that, those are forgotten of which there is nothing to remember."""
 
 
-class Job(Struct, frozen=True):
-    """A claimed recipient and what it is to get."""
+class Job(Struct, frozen=True, eq=False):
+    """Claimed recipients who get one mail in one transaction: a single one, or several of a shared message."""
 
-    due: Due
+    dues: tuple[Due, ...]
     skeleton: Skeleton
+    relays: tuple[str, ...]
+    """Names of the relays that may take it."""
+
+    @property
+    def domain(self) -> str:
+        """The domain of the first recipient, in lower case."""
+        return domain_of(self.dues[0].email or "")
+
+    @property
+    def lane(self) -> str:
+        """The lane that it waits in."""
+        return self.dues[0].lane
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+class _Domain:
+    """What is known of one recipient domain at one relay."""
+
+    __slots__ = ("busy", "connections", "name", "pace", "pause", "waiting")
+
+    def __init__(self, name: str, connections: int, rate: float) -> None:
+        self.name = name
+        self.connections = connections
+        self.pace = Pace(rate)
+        self.pause = Pause(_PUT_OFF_FIRST, _PUT_OFF_LONGEST)
+        self.busy: dict[int, float] = {}  # number of the take → when
+        self.waiting = {lane: deque[Job]() for lane in _LANES}
+
+    def idle(self, now: float) -> bool:
+        """Whether there is nothing to remember of it."""
+        return not (self.busy or any(self.waiting.values()) or self.pause.left(now) > 0 or self.pace.wait(now) > 0)
+
+    def slow(self, now: float) -> bool:
+        """Whether its oldest mail in flight has waited for long."""
+        return bool(self.busy) and now - next(iter(self.busy.values())) > SLOW
+
+
+class Taken(Struct, frozen=True, eq=False):
+    """A job that a connection works on; to be given back to ``Window.done``."""
+
+    job: Job
+    number: int
 
 
 class Window:
-    """At most ``capacity`` jobs, at most half of them bulk, so that there is always room for single mails."""
+    """What waits for one relay. It knows no clock and no event loop: ``now`` is in seconds of any steady clock."""
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._bulk = 0
-        self._count = 0
-        self._jobs: asyncio.PriorityQueue[tuple[int, int, Job | None]] = asyncio.PriorityQueue()
+    def __init__(self, relay: RelaySettings, domains: Mapping[str, DomainSettings]) -> None:
+        """Keep the limits of ``relay``, and of single ``domains`` (by lower-case name) where they have some."""
+        self._relay = relay
+        self._limits = domains
+        self._share = max(1, math.ceil(relay.connections * 3 / 4))
+        self._domains: dict[str, _Domain] = {}
+        self._ready = {lane: deque[_Domain]() for lane in _LANES}  # each domain once, while it waits in that lane and may start
+        self._blocked: dict[str, _Domain] = {}
+        self._count = dict.fromkeys(_LANES, 0)
+        self._takes = 0
 
-    @property
-    def room(self) -> int:
-        """How many jobs of any lane may still be put."""
-        return self.capacity - self._jobs.qsize()
+    def __len__(self) -> int:
+        return self._count["single"] + self._count["bulk"]
 
-    @property
-    def bulk_room(self) -> int:
-        """How many bulk jobs may still be put; none while many wait, so that claims stay large."""
-        return self.capacity // 2 - self._bulk if self._bulk <= self.capacity // 4 else 0
+    def waiting(self, lane: str) -> int:
+        """Return how many jobs wait in ``lane``."""
+        return self._count[lane]
 
-    @property
-    def low(self) -> bool:
-        """Whether it is time to fetch more."""
-        return self._jobs.qsize() <= self.capacity // 4
-
-    def put(self, jobs: Iterable[Job]) -> None:
+    def put(self, jobs: Iterable[Job], now: float) -> None:
         """Add jobs."""
         for job in jobs:
-            bulk = job.due.lane == "bulk"
-            self._bulk += bulk
-            self._push(int(bulk), job)
+            domain = self._domains.get(job.domain) or self._new_domain(job.domain, now)
+            queue = domain.waiting[job.lane]
+            if not queue and domain.name not in self._blocked:
+                self._ready[job.lane].append(domain)
+            queue.append(job)
+            self._count[job.lane] += 1
 
-    async def get(self) -> Job | None:
-        """Wait for a job and take it, single mails first; ``None`` says that there will be no more."""
-        job = (await self._jobs.get())[2]
-        self._bulk -= job is not None and job.due.lane == "bulk"
-        return job
+    def take(self, now: float) -> Taken | None:
+        """Take the next job that may start now, single mails first; ``None`` when there is none."""
+        for lane in _LANES:
+            ready = self._ready[lane]
+            while ready:
+                domain = ready[0]
+                if not self._may_start(domain, now):
+                    self._block(domain)
+                    continue
+                return self._taken(domain, lane, now)
+        return None
+
+    def done(self, taken: Taken, *, works: bool) -> None:
+        """Give back what was taken; ``works`` says that the relay gave an answer for it in time."""
+        domain = self._domains[taken.job.domain]
+        domain.busy.pop(taken.number, None)
+        if works:
+            domain.pause.end()
+        self._unblock(domain)
+
+    def look_again(self, now: float) -> float | None:
+        """Let domains start again whose time has come; return in how many seconds the next one may, ``None`` if none waits for time."""
+        waits: list[float] = []
+        for domain in list(self._blocked.values()):
+            wait = domain.pace.wait(now)
+            if wait > 0:
+                waits.append(wait)
+            elif self._has_room(domain, now):
+                self._unblock(domain)
+        return min(waits, default=None)
+
+    def surplus(self, now: float) -> tuple[list[Job], float]:
+        """Take out what waits for domains that are slow; return it, and for how many seconds it should be left alone."""
+        taken: list[Job] = []
+        longest = 0.0
+        for domain in list(self._blocked.values()):
+            if not domain.slow(now):
+                continue
+            domain.pause.trouble(now)
+            longest = max(longest, domain.pause.left(now))
+            taken += self._emptied(domain)
+        return taken, longest
 
     def drain(self) -> list[Job]:
         """Take out all jobs."""
-        drained: list[Job] = []
-        while not self._jobs.empty():
-            job = self._jobs.get_nowait()[2]
-            if job is not None:
-                drained.append(job)
-        self._bulk = 0
-        return drained
+        return [job for domain in list(self._domains.values()) for job in self._emptied(domain)]
 
-    def end(self, takers: int) -> None:
-        """Tell so many takers that there will be no more."""
-        for _ in range(takers):
-            self._push(_END, None)
+    def domains(self, now: float) -> list[tuple[str, int, int, bool]]:
+        """Return name, connections busy, jobs waiting, and whether it is put off, of each domain that is held back."""
+        return [
+            (domain.name, len(domain.busy), sum(map(len, domain.waiting.values())), domain.pause.running)
+            for domain in self._domains.values()
+            if domain.name in self._blocked or domain.pause.left(now) > 0
+        ]
 
-    def _push(self, rank: int, job: Job | None) -> None:
-        self._count += 1  # keeps the order of those of one rank, and jobs from being compared
-        self._jobs.put_nowait((rank, self._count, job))
+    def _new_domain(self, name: str, now: float) -> _Domain:
+        if len(self._domains) >= _KEPT:
+            self._domains = {name: domain for name, domain in self._domains.items() if not domain.idle(now)}
+        own = self._limits.get(name, DomainSettings())
+        domain = _Domain(name, own.connections or self._relay.domain_connections, own.rate or self._relay.domain_rate)
+        self._domains[name] = domain
+        return domain
+
+    def _may_start(self, domain: _Domain, now: float) -> bool:
+        return (not domain.pace.limited or domain.pace.wait(now) <= 0) and self._has_room(domain, now)
+
+    def _has_room(self, domain: _Domain, now: float) -> bool:
+        busy = len(domain.busy)
+        if busy and domain.pause.left(now) > 0:
+            return False
+        if domain.connections:
+            return busy < domain.connections
+        return busy < self._share or not (self._others_wait(domain) or domain.slow(now))
+
+    def _others_wait(self, domain: _Domain) -> bool:
+        return sum(map(len, domain.waiting.values())) < len(self)
+
+    def _taken(self, domain: _Domain, lane: str, now: float) -> Taken:
+        queue, ready = domain.waiting[lane], self._ready[lane]
+        job = queue.popleft()
+        self._count[lane] -= 1
+        if not queue:
+            ready.popleft()
+        elif len(ready) > 1:
+            ready.rotate(-1)
+        self._takes += 1
+        domain.busy[self._takes] = now
+        if domain.pace.limited:
+            domain.pace.spend(now)
+        return Taken(job, self._takes)
+
+    def _block(self, domain: _Domain) -> None:
+        self._blocked[domain.name] = domain
+        for ready in self._ready.values():
+            if domain in ready:
+                ready.remove(domain)
+
+    def _unblock(self, domain: _Domain) -> None:
+        if self._blocked.pop(domain.name, None) is not None:
+            for lane, queue in domain.waiting.items():
+                if queue:
+                    self._ready[lane].append(domain)
+
+    def _emptied(self, domain: _Domain) -> list[Job]:
+        jobs: list[Job] = []
+        for lane, queue in domain.waiting.items():
+            jobs += queue
+            self._count[lane] -= len(queue)
+            queue.clear()
+            if domain in self._ready[lane]:
+                self._ready[lane].remove(domain)
+        self._blocked.pop(domain.name, None)
+        return jobs

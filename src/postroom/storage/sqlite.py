@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -141,6 +141,7 @@ class _Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._connection: Connection | None = None  # kept: to take one from the pool costs more than many a unit
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._gate = threading.Lock()  # nothing may come behind the None that ends the thread: nobody would answer it
         self._closing = False
@@ -160,7 +161,13 @@ class _Writer:
             self._closing = True
             self._waiting.put(None)
         self._thread.join()
+        self._forget()
         self._engine.dispose()
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -187,13 +194,19 @@ class _Writer:
         if not wanted:
             return
         try:
-            with self._engine.begin() as tx:
-                for work in wanted:
-                    _run_in_savepoint(tx, work)
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with self._connection.begin():
+                if len(wanted) == 1:  # what it changed is undone with the transaction: no need of a savepoint
+                    wanted[0].result = wanted[0].unit(self._connection)
+                else:
+                    for work in wanted:
+                        _run_in_savepoint(self._connection, work)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers who wait must hear of it
             failure = _translated(error) if isinstance(error, DBAPIError) else error
             for work in wanted:
                 work.error = work.error or failure
+            self._forget()
         _tell(wanted)
 
 
@@ -222,22 +235,21 @@ def _run_in_savepoint(tx: Connection, work: _Work) -> None:
 
     Raises when SQLite gave up the whole transaction (a full disk does that), since then the units before are undone too.
     """
-    tx.exec_driver_sql("SAVEPOINT unit")  # SQLAlchemy's own savepoints cost more than many a unit
+    driver = _driver(tx)  # SQLAlchemy's own savepoints cost more than many a unit
+    driver.execute("SAVEPOINT unit")
     try:
         work.result = work.unit(tx)
     except BaseException as error:
         failure = _translated(error) if isinstance(error, DBAPIError) else error
-        if not _in_transaction(tx):  # nor is there a savepoint any more that could be rolled back to
+        if tx.invalidated or tx.closed or not driver.in_transaction:  # nor is there a savepoint that could be rolled back to
             raise failure from error
-        tx.exec_driver_sql("ROLLBACK TO unit")
+        driver.execute("ROLLBACK TO unit")
         work.error = failure
-    tx.exec_driver_sql("RELEASE unit")
+    driver.execute("RELEASE unit")
 
 
-def _in_transaction(tx: Connection) -> bool:
-    if tx.invalidated or tx.closed:
-        return False
-    return bool(tx.connection.driver_connection.in_transaction)  # type: ignore[union-attr]  # the driver's own connection is untyped
+def _driver(tx: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", tx.connection.driver_connection)
 
 
 def _translated(error: DBAPIError) -> Exception:
@@ -268,7 +280,10 @@ def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        try:
+            _driver(connection).execute(begin)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
 
     return engine
 

@@ -1,0 +1,111 @@
+"""From claimed recipients to jobs: each message rendered once, and kept while its recipients come by."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from postroom.delivery import contexts
+from postroom.delivery.composer import Skeleton, render
+from postroom.delivery.contexts import Context
+from postroom.delivery.dispatch import Dispatch
+from postroom.delivery.records import Due
+from postroom.delivery.window import Job, domain_of
+from postroom.directory.values import chunks
+from postroom.errors import Invalid, Unavailable
+
+_KEPT: Final = 64
+"""Rendered messages that are kept, beside those that waiting jobs hold."""
+
+_HELD: Final = 64 * 1024 * 1024
+"""Bytes of rendered messages that are kept."""
+
+_FRESH: Final = 1.0
+"""Seconds for which a message that was read is taken to be as it was: only the state of its links can change."""
+
+
+class _Rendered(Struct, frozen=True, eq=False):
+    context: Context
+    skeleton: Skeleton
+    read_at: float
+
+
+Key = tuple[int, bool]
+"""Number of a message, and whether it goes to many."""
+
+
+class Renderer:
+    """Makes jobs for one worker. A message that no mail can be made of fails for its recipients, not for the others."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self._rendered: OrderedDict[Key, _Rendered] = OrderedDict()
+
+    async def jobs(self, claimed: Sequence[Due]) -> list[Job]:
+        """Return the jobs of claimed recipients: one for each, several in one where they share a mail. Raises ``Unavailable``."""
+        broken = await self._render({_key(due) for due in claimed})
+        jobs: list[Job] = []
+        shared: dict[tuple[Key, tuple[str, ...]], list[Due]] = {}
+        for due in claimed:
+            key = _key(due)
+            if key in broken:
+                self._dispatch.refuse([due], broken[key])
+                continue
+            rendered = self._rendered[key]
+            relays = self._dispatch.routes.relays(rendered.context.author_email or "", domain_of(due.email or ""))
+            if rendered.context.shared:
+                shared.setdefault((key, relays), []).append(due)
+            else:
+                jobs.append(Job((due,), rendered.skeleton, relays))
+        jobs += self._transactions(shared)
+        self._forget()
+        return jobs
+
+    def _transactions(self, shared: Mapping[tuple[Key, tuple[str, ...]], Sequence[Due]]) -> Iterator[Job]:
+        """Split the recipients of shared mails into as many as a transaction may name."""
+        for (key, relays), dues in shared.items():
+            most = min(self._dispatch.relays[name].settings.recipients_per_message for name in relays)
+            for some in chunks(dues, most):
+                yield Job(tuple(some), self._rendered[key].skeleton, relays)
+
+    async def _render(self, keys: set[Key]) -> dict[Key, Exception]:
+        """Have every message of ``keys`` rendered as it is now; return why some cannot be."""
+        at = time.monotonic()
+        stale = [key for key in keys if key not in self._rendered or at - self._rendered[key].read_at > _FRESH]
+        if not stale:
+            return {}
+        store = self._dispatch.store
+        found = await store.database.read(contexts.load, store.settings, store.vault, {message for message, _ in stale})
+        broken: dict[Key, Exception] = {}
+        for key in stale:
+            context = found.get(key[0])
+            if context is None:
+                broken[key] = Invalid("message", "it is gone")
+                continue
+            try:
+                await self._keep(key, context, at)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the message's own fault
+                broken[key] = error
+        return broken
+
+    async def _keep(self, key: Key, context: Context, at: float) -> None:
+        known = self._rendered.get(key)
+        if known is not None and known.context == context:
+            made = known.skeleton
+        else:
+            made = await render(self._dispatch.store, context, mailing=key[1])
+        self._rendered[key] = _Rendered(context, made, at)
+        self._rendered.move_to_end(key)
+
+    def _forget(self) -> None:
+        held = sum(rendered.skeleton.size for rendered in self._rendered.values())
+        while self._rendered and (len(self._rendered) > _KEPT or held > _HELD):
+            held -= self._rendered.popitem(last=False)[1].skeleton.size
+
+
+def _key(due: Due) -> Key:
+    return due.message_id, due.lane == "bulk"
