@@ -66,6 +66,7 @@ class Settler:
         while self._waiting or not self._closing:
             await self._wake.wait()
             self._wake.clear()
+            await asyncio.sleep(0)  # let every connection that was answered just now hand over its outcome
             while self._waiting:
                 entries, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
                 lost = await self._write(entries)
@@ -78,7 +79,7 @@ class Settler:
         batch = self._batch(entries)
         while True:
             try:
-                lost = await self._store.database.write(queue.settle, self._store.settings, self._owner, batch, now())
+                lost = await self._store.database.write_briefly(queue.settle, self._store.settings, self._owner, batch, now())
             except Unavailable as error:
                 _log.warning("outcomes_wait_for_store", outcomes=len(batch.outcomes), reason=str(error))
                 await asyncio.sleep(_PAUSE)

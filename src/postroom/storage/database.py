@@ -33,6 +33,14 @@ class Database(Protocol):
         """Run a unit that changes the store; return its result once it is durable."""
         ...
 
+    async def write_briefly(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``write`` for a unit of a millisecond that everything else in this process waits for anyway.
+
+        On SQLite it runs on the thread of the event loop when nobody else is writing: handing it to another thread and back costs
+        more than the unit itself.
+        """
+        ...
+
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a unit that only reads, in one consistent snapshot on SQLite and PostgreSQL alike."""
         ...

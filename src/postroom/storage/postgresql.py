@@ -64,6 +64,10 @@ class PostgresqlDatabase:
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.write_now(unit, *args, **kwargs))
 
+    async def write_briefly(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See ``Database.write_briefly``. A server that is slow, or away, would hold up the loop: so it is as any other."""
+        return await self.write(unit, *args, **kwargs)
+
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read``."""
         self._check_open()

@@ -37,6 +37,9 @@ _READERS: Final = 2
 _BUSY_TIMEOUT: Final = 15.0
 """Seconds to wait for another process that writes."""
 
+_BRIEF_TIMEOUT_MS: Final = 5
+"""Milliseconds that the event loop stands still for another process that writes; then the writer's thread waits for it."""
+
 _UNAVAILABLE: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -79,6 +82,15 @@ class SqliteDatabase:
         future: asyncio.Future[T] = loop.create_future()
         self._writer.submit(_Work(lambda tx: unit(tx, *args, **kwargs), future, loop))
         return await future
+
+    async def write_briefly(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See ``Database.write_briefly``."""
+        work = _Work(lambda tx: unit(tx, *args, **kwargs), None, None)
+        if not self._writer.run_here(work):
+            return await self.write(unit, *args, **kwargs)
+        if work.error is not None:
+            raise work.error
+        return cast("T", work.result)
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read``."""
@@ -143,6 +155,7 @@ class _Writer:
         self._engine = engine
         self._connection: Connection | None = None  # kept: to take one from the pool costs more than many a unit
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._turn = threading.Lock()  # whoever holds it uses the connection
         self._gate = threading.Lock()  # nothing may come behind the None that ends the thread: nobody would answer it
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -155,6 +168,22 @@ class _Writer:
             if self._waiting.qsize() >= _WAITING:
                 raise Unavailable("too many writes are waiting")
             self._waiting.put(work)
+
+    def run_here(self, work: _Work) -> bool:
+        """Run one unit on the calling thread; ``False``: others write now, or the disk refuses, and nothing was done."""
+        if self._closing or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._connection is None:  # opening one takes longer
+                return False
+            driver = _driver(self._connection)
+            driver.execute(f"PRAGMA busy_timeout={_BRIEF_TIMEOUT_MS}")
+            self._transact([work])
+            if self._connection is not None:
+                driver.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT * 1000)}")
+            return not isinstance(work.error, Unavailable)
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         with self._gate:
@@ -172,7 +201,10 @@ class _Writer:
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
             group, last = self._gather(first)
-            self._commit_together(group)
+            wanted = [work for work in group if not work.future.cancelled()]
+            with self._turn:
+                self._transact(wanted)
+            _tell(wanted)
             if last:
                 break
 
@@ -189,8 +221,8 @@ class _Writer:
             group.append(work)
         return group, False
 
-    def _commit_together(self, group: list[_Work]) -> None:
-        wanted = [work for work in group if not work.future.cancelled()]
+    def _transact(self, wanted: list[_Work]) -> None:
+        """Run units in one transaction and note what became of each."""
         if not wanted:
             return
         try:
@@ -207,7 +239,6 @@ class _Writer:
             for work in wanted:
                 work.error = work.error or failure
             self._forget()
-        _tell(wanted)
 
 
 def _tell(done: list[_Work]) -> None:
