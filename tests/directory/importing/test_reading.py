@@ -1,6 +1,7 @@
 """Reading CSV: encodings, headers, control characters, and arbitrary bytes (design §1.5: nothing foreign is trusted)."""
 
 import contextlib
+import io
 import tempfile
 from pathlib import Path
 
@@ -20,10 +21,7 @@ Records = list[tuple[int, dict[str, str]]]
 def read(content: bytes) -> tuple[Records, list[str]]:
     """Return the records of a file with the columns ``a``, ``b`` and, perhaps, ``c``; and what is wrong with it."""
     problems = Problems()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.csv"
-        path.write_bytes(content)
-        records = list(CsvFile(path, Columns(("a", "b"), ("c",)), problems).records())
+    records = list(CsvFile("x.csv", lambda: io.BytesIO(content), Columns(("a", "b"), ("c",)), problems).records())
     try:
         problems.raise_if_any(("x.csv",))
     except ImportFailed as error:

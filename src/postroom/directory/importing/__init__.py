@@ -77,7 +77,7 @@ def _exclude_others(tx: Tx) -> None:
 
 def _stage_file(tx: Tx, folder: Path, format_: Format, problems: Problems, report: Progress) -> tuple[str, ...]:
     """Stage one file; return the columns that it has, none if its header cannot be used."""
-    file = CsvFile(folder / format_.name, format_.columns, problems)
+    file = CsvFile(format_.name, lambda: (folder / format_.name).open("rb"), format_.columns, problems)
     total = file.count_lines()
     done = 0
 

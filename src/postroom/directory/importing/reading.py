@@ -6,8 +6,7 @@ file, and line numbers are always right. Never more than one line is held.
 
 import csv
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from msgspec import Struct
@@ -32,18 +31,19 @@ class Columns(Struct, frozen=True):
 class CsvFile:
     """A file that is being read; what is wrong with it goes to ``problems``."""
 
-    def __init__(self, path: Path, columns: Columns, problems: Problems) -> None:
-        self.name = path.name
+    def __init__(self, name: str, reopen: Callable[[], BinaryIO], columns: Columns, problems: Problems) -> None:
+        """Read what ``reopen`` opens, from the start each time; ``name`` stands in problems. ``OSError`` of it is a problem, too."""
+        self.name = name
         self.header: tuple[str, ...] = ()
         """The columns that the file has; empty when its header cannot be used, and then it has no records."""
-        self._path = path
+        self._reopen = reopen
         self._columns = columns
         self._problems = problems
 
     def count_lines(self) -> int:
         """Return about how many records the file has; 0 when it cannot be read."""
         try:
-            with self._path.open("rb") as file:
+            with self._reopen() as file:
                 return max(sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b"")) - 1, 0)
         except OSError:
             return 0  # records() tells why
@@ -51,7 +51,7 @@ class CsvFile:
     def records(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Yield the number and the values, without surrounding blanks, of each line that can be read."""
         try:
-            with self._path.open("rb") as file:
+            with self._reopen() as file:
                 yield from self._records(file)
         except OSError as error:
             self._problem(0, error.strerror or str(error))
