@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, case, func, null, or_, update
+from sqlalchemy import ColumnElement, and_, case, func, not_, null, or_, update
 
 from postroom.clock import HOUR
+from postroom.directory import suppressions
 from postroom.messages.records import Lane
 from postroom.settings import DeliverySettings
 from postroom.storage.database import Tx
@@ -25,22 +26,31 @@ def own_address() -> ColumnElement[Any]:
     return func.coalesce(func.nullif(users.c.email, ""), func.nullif(users.c.alt_email, ""))
 
 
-def queue_listed(tx: Tx, delivery: DeliverySettings, message_ids: Sequence[int], lane: Lane, now: int) -> None:
-    """Queue every listed recipient that has an address, suppress every other; one statement."""
-    reachable = recipients.c.email != null()
-    values: dict[str, Any] = {
-        "state": case((reachable, "queued"), else_="suppressed"),
-        "lane": lane,
-        "due_at": case((reachable, now)),
-        "expires_at": case((reachable, now + _lifetime(delivery, lane))),
-        "reply_text": case((reachable, null()), else_=NO_ADDRESS),
-        "settled_at": case((reachable, null()), else_=now),
-    }
-    tx.execute(update(recipients).where(recipients.c.message_id.in_(message_ids), recipients.c.state == "listed").values(values))
+def queue_listed(tx: Tx, delivery: DeliverySettings, message_ids: Sequence[int], lane: Lane, now: int) -> int:
+    """Suppress every listed recipient that has no address or is on the suppression list, queue every other; return how many were queued.
+
+    Two statements, whatever the size.
+    """
+    listed = and_(recipients.c.message_id.in_(message_ids), recipients.c.state == "listed")
+    reason = func.coalesce(suppressions.explanation(tx, recipients.c.email, now), NO_ADDRESS)
+    shut_out = or_(recipients.c.email == null(), suppressions.is_suppressed(recipients.c.email, now))
+    tx.execute(
+        update(recipients).where(listed, shut_out).values(state="suppressed", lane=lane, reply_text=reason, settled_at=now),
+    )
+    values = {"state": "queued", "lane": lane, "due_at": now, "expires_at": now + _lifetime(delivery, lane)}
+    return tx.execute(update(recipients).where(listed).values(values)).rowcount
 
 
 def queue_failed(tx: Tx, delivery: DeliverySettings, message_id: int, now: int) -> int:
-    """Queue the failed and expired recipients of a message as if for the first time, in their lane; tell how many there were."""
+    """Queue those whom a message failed to reach as if for the first time, in their lane; return how many there were.
+
+    These are the failed and expired recipients, and those with an address who were suppressed and are on the suppression list no
+    more. Failed and expired ones who are on it by now become suppressed, unless there is nobody to queue: then nothing changes.
+    """
+    own = recipients.c.message_id == message_id
+    failed = or_(recipients.c.state == "failed", recipients.c.state == "expired")
+    unreached = and_(recipients.c.email != null(), or_(failed, recipients.c.state == "suppressed"))
+    on_list = suppressions.is_suppressed(recipients.c.email, now)
     values: dict[str, Any] = {
         "state": "queued",
         "due_at": now,
@@ -51,8 +61,12 @@ def queue_failed(tx: Tx, delivery: DeliverySettings, message_id: int, now: int) 
         "reply_text": None,
         "settled_at": None,
     }
-    unreached = and_(recipients.c.message_id == message_id, or_(recipients.c.state == "failed", recipients.c.state == "expired"))
-    return tx.execute(update(recipients).where(unreached).values(values)).rowcount
+    queued = tx.execute(update(recipients).where(own, unreached, not_(on_list)).values(values)).rowcount
+    if queued:
+        reason = suppressions.explanation(tx, recipients.c.email, now)
+        shut_out = {"state": "suppressed", "reply_code": None, "reply_text": reason, "settled_at": now}
+        tx.execute(update(recipients).where(own, failed, on_list).values(shut_out))
+    return queued
 
 
 def _lifetime(delivery: DeliverySettings, lane: Lane) -> int:

@@ -23,8 +23,8 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
 
     Raises the first of these that holds: ``NotFound("message", id)``; ``WrongState`` with ``draft_required``,
     ``subject_required``, ``content_required``, ``recipients_outdated``, ``recipients_required``;
-    ``Forbidden("inst_address_unassigned")``. A roll of people who all lack an address is not empty: it is sent, to nobody.
-    Of two simultaneous calls one sends, the other gets ``draft_required``.
+    ``Forbidden("inst_address_unassigned")``. A roll of people who all lack an address, or are all on the suppression list, is not
+    empty: it is sent, to nobody. Of two simultaneous calls one sends, the other gets ``draft_required``.
     """
     draft = drafts.locked_draft(tx, author_id, message_id)
     _check_texts(draft)
@@ -37,8 +37,8 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
     _start(tx, draft, {"status": "pending", "language": language, "sent_at": now, "modified_at": now}, now)
     if draft.send_to_myself:
         _list_author(tx, author_id, message_id)
-    queueing.queue_listed(tx, settings.delivery, [message_id], queueing.lane_of(settings.delivery, counts.emails), now)
-    if counts.emails == 0:
+    lane = queueing.lane_of(settings.delivery, counts.emails)
+    if queueing.queue_listed(tx, settings.delivery, [message_id], lane, now) == 0:
         reports.settle(tx, settings, [message_id], now)
     wakeup.notify(tx)
 
@@ -46,10 +46,10 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
 def retry(tx: Tx, settings: Settings, author_id: int, message_id: int, language: Language, now: int) -> None:  # noqa: PLR0917 - as units are called
     """Send a message again to those, and only those, whom it failed to reach (USOS ``retry_send_message``).
 
-    Failed and expired recipients, the copy to oneself included, return to the queue with all tries before them; what
-    happened so far stays in ``attempts``. Links live anew from now on, except withdrawn ones. The date of sending stays.
-    When there is nobody to send to, nothing changes. Raises, in this order: ``NotFound("message", id)``,
-    ``WrongState("error_required")``, ``Forbidden("inst_address_unassigned")``.
+    Failed and expired recipients, the copy to oneself included, and those whom the suppression list does not hold back any more
+    (``queueing.queue_failed``) return to the queue with all tries before them; what happened so far stays in ``attempts``. Links
+    live anew from now on, except withdrawn ones. The date of sending stays. When there is nobody to send to, nothing changes.
+    Raises, in this order: ``NotFound("message", id)``, ``WrongState("error_required")``, ``Forbidden("inst_address_unassigned")``.
     """
     message = drafts.locked(tx, author_id, message_id)
     if message.status != "error":
