@@ -1,17 +1,21 @@
 """What an operator wants to know: what waits, why and since when; and what became of each recipient of a message."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, null, select
 
-from postroom.delivery.records import Attempt, QueueLine, RollLine
+from postroom.delivery.records import PARKED_MARK, Attempt, Counter, DomainLine, QueueLine, RollLine
 from postroom.directory import people
 from postroom.messages.records import Recipient
 from postroom.storage.database import Tx
-from postroom.storage.tables import IS_OPEN, attempts, messages, recipients, users
+from postroom.storage.tables import IS_OPEN, IS_WAITING, attempts, counters, messages, recipients, users
+
+MAX_COUNTERS: Final = 100
 
 _r: Final = recipients.c
+_IS_HELD: Final = and_(_r.due_at == null(), _r.state != "sending")
+_IS_PARKED: Final = and_(_IS_HELD, _r.reply_text.startswith(PARKED_MARK))
 
 
 def overview(tx: Tx, limit: int) -> list[QueueLine]:
@@ -24,6 +28,8 @@ def overview(tx: Tx, limit: int) -> list[QueueLine]:
             _r.state,
             func.count().label("people"),
             func.min(_r.due_at).label("due"),
+            func.sum(case((_IS_HELD, 1), else_=0)).label("held"),
+            func.sum(case((_IS_PARKED, 1), else_=0)).label("parked"),
             messages.c.subject,
             messages.c.sent_at,
         )
@@ -32,10 +38,41 @@ def overview(tx: Tx, limit: int) -> list[QueueLine]:
         .group_by(_r.message_id, _r.lane, _r.state, messages.c.subject, messages.c.sent_at)
     ).all()
     replies = _last_replies(tx, ids)
-    by_message: dict[int, list[Row[tuple[int, str, str, int, int | None, str, int | None]]]] = {}
+    by_message: dict[int, list[Row[Any]]] = {}
     for row in counts:
         by_message.setdefault(row.message_id, []).append(row)
     return [_line(rows, replies.get(message_id, "")) for message_id, rows in sorted(by_message.items())]
+
+
+def domains(tx: Tx, limit: int) -> list[DomainLine]:
+    """List the ``limit`` domains that most recipients wait at. Two statements, whatever the limit."""
+    domain = _domain(tx)
+    tried = _r.state.in_(("deferred", "unknown"))
+    waiting = func.count().label("waiting")
+    rows = tx.execute(
+        select(domain.label("domain"), waiting, func.sum(case((tried, 1), else_=0)).label("deferred"))
+        .where(IS_WAITING)
+        .group_by(domain)
+        .order_by(waiting.desc(), domain)
+        .limit(limit)
+    ).all()
+    latest = (
+        select(func.max(attempts.c.id))
+        .join_from(attempts, recipients, _r.id == attempts.c.recipient_id)
+        .where(IS_WAITING, tried, domain.in_([row.domain for row in rows]))
+        .group_by(domain)
+    )
+    said = select(domain.label("domain"), attempts.c.reply_text).join_from(attempts, recipients, _r.id == attempts.c.recipient_id)
+    replies = {row.domain: row.reply_text for row in tx.execute(said.where(attempts.c.id.in_(latest.scalar_subquery())))}
+    return [
+        DomainLine(domain=row.domain, waiting=row.waiting, deferred=row.deferred, last_reply=replies.get(row.domain, "")) for row in rows
+    ]
+
+
+def tallies(tx: Tx) -> list[Counter]:
+    """List what is counted for good, such as bounces, by name; at most ``MAX_COUNTERS``."""
+    rows = tx.execute(select(counters.c.name, counters.c.value).order_by(counters.c.name).limit(MAX_COUNTERS))
+    return [Counter(name=row.name, value=row.value) for row in rows]
 
 
 def roll(tx: Tx, message_id: int, after_id: int, limit: int) -> list[RollLine]:
@@ -54,13 +91,22 @@ def roll(tx: Tx, message_id: int, after_id: int, limit: int) -> list[RollLine]:
     return [RollLine(**row._mapping, tries=tries.get(row.id, [])) for row in rows]  # noqa: SLF001 - the public name of a row as a mapping
 
 
-def _line(rows: Sequence[Row[tuple[int, str, str, int, int | None, str, int | None]]], last_reply: str) -> QueueLine:
+def _domain(tx: Tx) -> ColumnElement[str]:
+    """Return the domain of a recipient, in SQL: an address in its normal form holds one @, and its domain is in lower case."""
+    if tx.dialect.name == "postgresql":
+        return func.split_part(_r.email, literal_column("'@'"), literal_column("2"))
+    return func.substr(_r.email, func.instr(_r.email, literal_column("'@'")) + literal_column("1"))
+
+
+def _line(rows: Sequence[Row[Any]], last_reply: str) -> QueueLine:
     first = rows[0]
     return QueueLine(
         message_id=first.message_id,
         subject=first.subject,
         lane=first.lane,
         states={row.state: sum(other.people for other in rows if other.state == row.state) for row in rows},
+        held=sum(row.held for row in rows),
+        parked=sum(row.parked for row in rows),
         since=first.sent_at,
         next_due=min((row.due for row in rows if row.due is not None and row.state != "sending"), default=None),
         last_reply=last_reply,

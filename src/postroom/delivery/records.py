@@ -1,8 +1,13 @@
 """What the parts of delivery hand to each other, as small typed records; times in milliseconds (``postroom.clock``)."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from postroom.messages.records import Lane, Recipient, Role, State
+
+PARKED_MARK: Final = "parked:"
+"""Begins the ``reply_text`` of a recipient that waits, without a due time, because workers died while they sent to it."""
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -49,7 +54,29 @@ class Batch(Struct, frozen=True, kw_only=True):
     """Messages that may have no open recipient any more."""
 
 
-class QueueLine(Struct, frozen=True, kw_only=True):
+Place = tuple[int, int]
+"""A place of the queue in the order of messages and their rolls: number of the message, number of the recipient."""
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which open recipients an operator means: those for whom everything holds that is given."""
+
+    message_id: int | None = None
+    domain: str | None = None
+    address: str | None = None
+    recipient_ids: tuple[int, ...] = ()
+
+
+class Affected(Struct, frozen=True, kw_only=True):
+    """How many recipients an operation would change."""
+
+    states: dict[State, int]
+    """Their states now."""
+    on_wire: int
+    """Beside them, those of the selection that are being sent, and cannot be called back."""
+
+
+class QueueLine(Struct, frozen=True, kw_only=True, tag_field="kind", tag="message"):
     """One message that still has open recipients."""
 
     message_id: int
@@ -57,11 +84,81 @@ class QueueLine(Struct, frozen=True, kw_only=True):
     lane: Lane
     states: dict[State, int]
     """How many recipients are in which open state."""
+    held: int
+    """Those of them that wait for a person to decide, without a due time; parked ones included."""
+    parked: int
+    """Those that were put aside because workers died while they sent to them."""
     since: int | None
     """When the message was sent."""
     next_due: int | None
     last_reply: str
     """The latest answer of the relay to any of the open recipients; empty before the first one."""
+
+
+class DomainLine(Struct, frozen=True, kw_only=True, tag_field="kind", tag="domain"):
+    """One domain that recipients wait at."""
+
+    domain: str
+    waiting: int
+    deferred: int
+    """Those of them that were tried, and put off or of unknown outcome."""
+    last_reply: str
+    """The latest answer of a relay to any of them; empty before the first one."""
+
+
+class Counter(Struct, frozen=True, kw_only=True, tag_field="kind", tag="counter"):
+    """How often something happened, such as ``bounce.forged``."""
+
+    name: str
+    value: int
+
+
+class RelayReport(Struct, frozen=True, kw_only=True):
+    """How a worker gets on with one relay."""
+
+    name: str
+    address: str
+    """Host and port."""
+    up: bool
+    reason: str = ""
+    """Why it is not; empty while it is."""
+    next_try_in: float | None = None
+    """Seconds until it is tried again; ``None`` while it is up."""
+    connections: int = 0
+    busy: int = 0
+    sent: int = 0
+    """Mails that it took since the worker started."""
+    rate: float = 0.0
+    """Mails a second that it takes now."""
+
+
+class DomainReport(Struct, frozen=True, kw_only=True):
+    """One domain that keeps connections of a relay busy, or is held back there."""
+
+    name: str
+    relay: str
+    busy: int = 0
+    """Connections."""
+    waiting: int = 0
+    """Recipients of it that the worker has claimed and not begun."""
+    put_off: bool = False
+    """Its limit is reached, or it is slow: others go first."""
+
+
+class WorkerReport(Struct, frozen=True, kw_only=True):
+    """What a worker tells of itself every few seconds."""
+
+    relays: list[RelayReport] = []
+    domains: list[DomainReport] = []
+
+
+class WorkerLine(Struct, frozen=True, kw_only=True, tag_field="kind", tag="worker"):
+    """A worker and its last report."""
+
+    name: str
+    started_at: int
+    seen_at: int
+    report: WorkerReport
 
 
 class Attempt(Struct, frozen=True, kw_only=True):

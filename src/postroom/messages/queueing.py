@@ -54,7 +54,7 @@ def queue_failed(tx: Tx, delivery: DeliverySettings, message_id: int, now: int) 
     values: dict[str, Any] = {
         "state": "queued",
         "due_at": now,
-        "expires_at": case((recipients.c.lane == "bulk", now + _lifetime(delivery, "bulk")), else_=now + _lifetime(delivery, "single")),
+        "expires_at": expiry(delivery, now),
         "attempts": 0,
         "recoveries": 0,
         "reply_code": None,
@@ -67,6 +67,11 @@ def queue_failed(tx: Tx, delivery: DeliverySettings, message_id: int, now: int) 
         shut_out = {"state": "suppressed", "reply_code": None, "reply_text": reason, "settled_at": now}
         tx.execute(update(recipients).where(own, failed, on_list).values(shut_out))
     return queued
+
+
+def expiry(delivery: DeliverySettings, now: int) -> ColumnElement[int]:
+    """Return, in SQL, when a recipient who is queued now is given up."""
+    return case((recipients.c.lane == "bulk", now + _lifetime(delivery, "bulk")), else_=now + _lifetime(delivery, "single"))
 
 
 def _lifetime(delivery: DeliverySettings, lane: Lane) -> int:
