@@ -1,14 +1,17 @@
 """Fixtures for the whole suite: an opened store, on SQLite and on PostgreSQL."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from postroom.settings import DatabaseSettings, Settings
+from postroom.cli import main
+from postroom.settings import PREFIX, DatabaseSettings, Settings
 from postroom.storage.database import Tx, open_database
 from postroom.storage.migrations import migrate
 from postroom.storage.store import Store, open_store
@@ -82,6 +85,46 @@ def store(settings: Settings) -> Iterator[Store]:
 def sqlite_store(sqlite_settings: Settings) -> Iterator[Store]:
     """An opened, empty store on SQLite, for what has nothing to do with the database."""
     yield from _opened(sqlite_settings)
+
+
+class Result:
+    """What a command said, and its exit status."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    """Run a command in this process, with settings of the test alone."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(f"{PREFIX}CONFIG", "")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("postroom.logs.configure", lambda _level: None)  # the log of this process belongs to all tests
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str, **environment: str) -> Result:
+        for name, value in environment.items():
+            monkeypatch.setenv(f"{PREFIX}{name}", value)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return Result(int(ended.value.code or 0), told.out, told.err)
+
+    return call
+
+
+@pytest.fixture
+def place(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, run: Any) -> Store:
+    """The store that the commands work on, on both databases."""
+    monkeypatch.setenv("POSTROOM_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("POSTROOM_SECRET_KEY", settings.secret_key)
+    if settings.database.url:
+        monkeypatch.setenv("POSTROOM_DATABASE__URL", settings.database.url)
+    return store
 
 
 def _opened(settings: Settings) -> Iterator[Store]:

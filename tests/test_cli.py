@@ -17,52 +17,14 @@ import typer
 from sqlalchemy import insert, select, update
 
 from postroom import __version__, clock
-from postroom.cli import app, main
+from postroom.cli import app
 from postroom.directory import clients, people
 from postroom.messages import attachments, drafts
 from postroom.messages.records import DraftContent, NewAttachment
-from postroom.settings import PREFIX, Settings
+from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import attempts, messages, recipients, users
-
-
-class Result:
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    """Run a command in this process, with settings of the test alone."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv(f"{PREFIX}CONFIG", "")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("postroom.logs.configure", lambda _level: None)  # the log of this process belongs to all tests
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, **environment: str) -> Result:
-        for name, value in environment.items():
-            monkeypatch.setenv(f"{PREFIX}{name}", value)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return Result(int(ended.value.code or 0), told.out, told.err)
-
-    return call
-
-
-@pytest.fixture
-def place(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, run: Any) -> Store:
-    """The store that the commands work on, on both databases."""
-    monkeypatch.setenv("POSTROOM_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("POSTROOM_SECRET_KEY", settings.secret_key)
-    if settings.database.url:
-        monkeypatch.setenv("POSTROOM_DATABASE__URL", settings.database.url)
-    return store
 
 
 def commands() -> Iterator[list[str]]:
@@ -82,7 +44,7 @@ def test_every_command_explains_itself(run: Any, command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.status == 0
     assert "Usage: postroom" in result.out
-    if command and command[-1] not in {"user", "client", "token", "link"}:
+    if command and command[-1] not in {"user", "client", "token", "link", "suppression"}:
         assert f"Example: postroom {' '.join(command)}" in result.out
 
 
@@ -341,8 +303,9 @@ def test_queue_shows_what_waits_and_why(run: Any, place: Store) -> None:
     assert "Exams [red]moved[/]" in result.out, "what looks like markup is text"
     assert "greylisted" in result.out
     assert "\x1b" not in result.out, "a subject does not steer the terminal"
-    (line,) = [json.loads(line) for line in run("queue", "--json").out.splitlines()]
-    assert (line["message_id"], line["states"]) == (number, {"deferred": 10})
+    line, domain = [json.loads(line) for line in run("queue", "--json").out.splitlines()]
+    assert (line["kind"], line["message_id"], line["states"], line["held"]) == ("message", number, {"deferred": 10}, 0)
+    assert domain == {"kind": "domain", "domain": "uni.example", "waiting": 10, "deferred": 10, "last_reply": "450 4.2.0 greylisted"}
 
 
 def test_queue_is_bounded_and_says_so(run: Any, place: Store) -> None:
@@ -352,7 +315,8 @@ def test_queue_is_bounded_and_says_so(run: Any, place: Store) -> None:
     assert "Message 0" in result.out
     assert "Message 2" not in result.out
     assert "There is more" in result.out
-    assert len(run("queue", "--limit", "2", "--json").out.splitlines()) == 2
+    kinds = [json.loads(line)["kind"] for line in run("queue", "--limit", "2", "--json").out.splitlines()]
+    assert kinds == ["message", "message", "domain"]
 
 
 def test_message_shows_counts_and_the_beginning_of_the_roll(run: Any, place: Store) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from postroom import __version__
-from postroom.cli import directory, inspection, links, servers, showcase
+from postroom.cli import directory, inspection, links, queue, servers, showcase, suppression
 from postroom.cli.output import CommandFailure, report
 from postroom.errors import PostroomError
 from postroom.settings import PREFIX, SettingsError
@@ -27,7 +27,9 @@ app = typer.Typer(
 )
 servers.add_to(app)
 directory.add_to(app)
+queue.add_to(app)
 inspection.add_to(app)
+suppression.add_to(app)
 links.add_to(app)
 showcase.add_to(app)
 

@@ -59,7 +59,7 @@ def import_folder(
             with _progress() as show:
                 result = importing.import_folder(store.database, folder, show)
         except importing.ImportFailed as failure:
-            _print_problems(failure)
+            print_problems(failure)
             raise CommandFailure("Nothing was imported; mend that, then run the command again.") from None
     counted = table("Imported", "file", "new", "changed", "removed", "as before")
     for file in result.files:
@@ -86,7 +86,8 @@ def _progress() -> "Iterator[Progress]":
         yield show
 
 
-def _print_problems(failure: "ImportFailed") -> None:
+def print_problems(failure: "ImportFailed") -> None:
+    """List on standard error what is wrong with the files of an import."""
     errors = Console(stderr=True, highlight=False)
     if not failure.problems[0].file:  # the folder as a whole
         errors.print(failure.problems[0].reason, markup=False, soft_wrap=True)

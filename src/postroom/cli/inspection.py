@@ -1,4 +1,4 @@
-"""The commands that show what is: queue, message, settings."""
+"""The commands that show what is: message, settings."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Final
@@ -9,21 +9,18 @@ from msgspec.structs import asdict
 from rich.markup import escape
 from rich.padding import Padding
 
-from postroom import clock
 from postroom.cli.output import console, moment, opened_store, print_json, printable, row, table
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import NotFound
 from postroom.settings import describe, load, template
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
-    from postroom.delivery.records import QueueLine, RollLine
+    from postroom.delivery.records import RollLine
     from postroom.storage.database import Tx
     from postroom.storage.store import Store
 
 _PAGE: Final = 500
 _SHOWN: Final = 50
-_OVERDUE: Final = 10_000
-_STUCK: Final = "Some are overdue: a backlog; or no worker runs; or the relay is away, then relay_down in the worker's log says why."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
@@ -41,31 +38,8 @@ class MessageHead(Struct, frozen=True, kw_only=True):
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
-    app.command(epilog="Example: postroom queue --limit 20")(queue)
     app.command(epilog="Example: postroom message 42 --all")(message)
     app.command(epilog="Example: postroom settings --toml > postroom.toml")(settings)
-
-
-def queue(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Messages to show, the oldest first.")] = _SHOWN,
-    as_json: AsJson = False,  # noqa: FBT002 - an option of the command line
-) -> None:
-    """Show what waits for delivery, since when, and why."""
-    from postroom.delivery.overview import overview  # noqa: PLC0415 - loaded by the commands that need it
-
-    with opened_store() as store:
-        lines = store.database.read_now(overview, limit + 1)
-    shown = lines[:limit]
-    if as_json:
-        for line in shown:
-            print_json(line)
-        return
-    if not lines:
-        console().print("Nothing waits.")
-        return
-    _print_queue(shown)
-    if len(lines) > limit:
-        console().print(f"There is more: postroom queue --limit {limit * 10}")
 
 
 def message(
@@ -148,17 +122,6 @@ def _pages(store: "Store", number: int, limit: int | None) -> "Iterator[list[Rol
         after = page[-1].id
 
 
-def _print_queue(lines: "list[QueueLine]") -> None:
-    columns = ("message", "subject", "lane", "people", "sent", "next try", "last reply")
-    shown = table("Waiting for delivery", *columns, times=("sent", "next try"))
-    for line in lines:
-        people = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()))
-        row(shown, line.message_id, line.subject, line.lane, people, moment(line.since), moment(line.next_due), line.last_reply)
-    console().print(shown)
-    if any(line.next_due is not None and line.next_due < clock.now() - _OVERDUE for line in lines):
-        console().print(_STUCK)
-
-
 def _print_head(head: MessageHead) -> None:
     author = "nobody: the server itself" if head.author_id is None else f"user {head.author_id}"
     for name, value in [
@@ -172,10 +135,19 @@ def _print_head(head: MessageHead) -> None:
 
 
 def _print_roll(lines: "list[RollLine]") -> None:
-    shown = table("", "user", "name", "address", "state", "tries", "when", "reply", times=("when",))
+    shown = table("", "recipient", "user", "name", "address", "state", "tries", "when", "reply", times=("when",))
     for line in lines:
         name = f"{line.name} (copy for the author)" if line.role == "self" else line.name
-        doubt = " (perhaps twice)" if line.ambiguous else ""
         when = moment(line.settled_at) or (f"due {moment(line.due_at)}" if line.due_at else "")
-        row(shown, line.user_id or "", name, line.email or "none", f"{line.state}{doubt}", line.attempts, when, line.reply_text or "")
+        row(shown, line.id, line.user_id or "", name, line.email or "none", _state(line), line.attempts, when, line.reply_text or "")
     console().print(shown)
+
+
+def _state(line: "RollLine") -> str:
+    from postroom.delivery.records import PARKED_MARK  # noqa: PLC0415 - as above
+    from postroom.storage.tables import WAITING_STATES  # noqa: PLC0415 - as above
+
+    doubt = " (perhaps twice)" if line.ambiguous else ""
+    if line.due_at is not None or line.state not in WAITING_STATES:
+        return f"{line.state}{doubt}"
+    return f"{line.state}{doubt}, {'parked' if (line.reply_text or '').startswith(PARKED_MARK) else 'held'}"
