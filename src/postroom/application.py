@@ -2,7 +2,7 @@
 
 The guard answers what nothing below it has answered: 503 for a store that cannot take the work now, 500 with a number that
 is in the log, too, for what nobody expected. It writes the access log: never a query string, since those hold OAuth
-signatures, and never the signature of a link.
+signatures, never the signature of a link, and never an address.
 """
 
 import secrets
@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.dialects import usos
+from postroom.dialects import postroom, usos
 from postroom.errors import Unavailable
 from postroom.pages import home, links
 from postroom.storage.database import ping
@@ -24,6 +24,9 @@ from postroom.storage.store import Store
 
 RETRY_AFTER: Final = 5
 """Seconds after which a client may ask a store again that was not available."""
+
+_CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4}
+"""Beginnings of paths that are cut in the log, and how many parts of them stay."""
 
 _log: Final = structlog.get_logger("postroom.http")
 
@@ -36,6 +39,7 @@ def application(store: Store) -> ASGIApp:
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
             Mount("/services", usos.application(store)),
+            Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,
         default=_not_found,
@@ -99,8 +103,11 @@ def _answer(scope: Scope, error: Exception) -> Response:
 
 
 def _loggable(path: str) -> str:
-    """Cut a link after the number of its attachment: the rest would let readers of the log fetch the file."""
-    return "/".join([*path.split("/")[:3], "…"]) if path.startswith("/links/") else path
+    """Cut off what readers of the log must not have: the signature of a link, which fetches the file, and addresses."""
+    for prefix, parts in _CUT.items():
+        if path.startswith(prefix):
+            return "/".join([*path.split("/")[:parts], "…"])
+    return path
 
 
 def _health(store: Store) -> Callable[[Request], Awaitable[Response]]:

@@ -1,19 +1,14 @@
 """A running installation: the dialect behind real HTTP on a loopback port, with people, groups, clients and tokens."""
 
 import itertools
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 import requests
-import uvicorn
 from requests_oauthlib import OAuth1
-from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroom import clock
 from postroom.dialects.usos import application
@@ -21,34 +16,7 @@ from postroom.directory import addresses, clients, people
 from postroom.directory.people import NewPerson
 from postroom.directory.records import Client, Token
 from postroom.storage.store import Store
-
-
-class Server:
-    """uvicorn in a thread, for the whole session; ``serve`` puts another installation behind it."""
-
-    def __init__(self) -> None:
-        self._app: ASGIApp = Starlette()
-        self._server = uvicorn.Server(
-            uvicorn.Config(self._call, host="127.0.0.1", port=0, log_level="error", lifespan="off", interface="asgi3")
-        )
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        end = time.monotonic() + 20
-        while not self._server.started:
-            assert time.monotonic() < end, "the server did not start"
-            time.sleep(0.005)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.base = f"http://127.0.0.1:{port}/"
-
-    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-    def serve(self, store: Store) -> None:
-        self._app = Starlette(routes=[Mount("/services", application(store))])
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
+from tests.dialects.conftest import Server
 
 
 class Installation:
@@ -58,7 +26,7 @@ class Installation:
         self.store = store
         self.server = server
         self.base = server.base
-        server.serve(store)
+        server.serve(Mount("/services", application(store)))
         self.http = requests.Session()
         now = clock.now()
         write = store.database.write_now
@@ -151,14 +119,6 @@ class Installation:
 
 
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The HTTP server of the session."""
-    server = Server()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

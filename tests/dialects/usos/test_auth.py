@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import requests
 from requests_oauthlib import OAuth1
+from starlette.routing import Mount
 
 from postroom import clock
+from postroom.dialects.usos import application
 from postroom.directory import clients, people
 from postroom.directory.people import NewPerson
 from postroom.settings import HttpSettings, UsosSettings
@@ -217,7 +219,7 @@ def test_nonces_survive_a_restart(usos: Installation) -> None:
     prepared = requests.Request("GET", usos.url("user"), auth=usos.auth(nonce="keep")).prepare()
     assert usos.http.send(prepared, timeout=20).status_code == 200
     store = open_store(usos.store.settings)
-    usos.server.serve(store)
+    usos.server.serve(Mount("/services", application(store)))
     assert usos.http.send(prepared, timeout=20).json() == {"message": "Nonce already used: keep."}
     store.close()
 
