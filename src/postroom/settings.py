@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
+from postroom.mailbox import is_domain, is_mailbox
+
 PREFIX: Final = "POSTROOM_"
 _SECRET: Final = {"secret": True}
 _MIN_SECRET: Final = 32
@@ -356,16 +358,18 @@ def _check_relays(settings: Settings) -> None:
 
 def _check_mail(settings: Settings) -> None:
     """Refuse what cannot stand in a header or a command: no mail at all could be made or handed over with it."""
-    for name, value in [
-        ("mail.domain", settings.mail.domain),
-        ("mail.no_reply", settings.mail.no_reply),
-        ("mail.return_path", settings.mail.return_path),
-        ("bounces.domain", settings.bounces.domain),
-        *((f"relay.helo of {name}" if name != DEFAULT_RELAY else "relay.helo", relay.helo) for name, relay in settings.all_relays.items()),
-    ]:
-        if not (value.isascii() and value.isprintable()) or " " in value:
-            raise SettingsError(f"{name}: only ASCII without white space and control characters is allowed")
-    if not settings.mail.organisation.isprintable():
+    mail = settings.mail
+    for name, domain in [("mail.domain", mail.domain), ("bounces.domain", settings.bounces.domain)]:
+        if domain and not is_domain(domain):
+            raise SettingsError(f"{name}: {domain!r} is not a domain, or not in ASCII")
+    for name, address in [("mail.no_reply", mail.no_reply or f"no-reply@{mail.domain}"), ("mail.return_path", mail.return_path)]:
+        if address and not is_mailbox(address):
+            raise SettingsError(f"{name}: {address!r} is not an address, or not in ASCII")
+    for name, relay in settings.all_relays.items():
+        if not (relay.helo.isascii() and relay.helo.isprintable()) or " " in relay.helo:
+            where = "relay.helo" if name == DEFAULT_RELAY else f"relay.helo of {name}"
+            raise SettingsError(f"{where}: only ASCII without white space and control characters is allowed")
+    if not mail.organisation.isprintable():
         raise SettingsError("mail.organisation: control characters and line breaks are not allowed")
 
 

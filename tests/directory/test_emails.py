@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.directory.emails import MAX_EMAIL, normalise, unique
+from postroom.directory.emails import normalise, unique
+from postroom.mailbox import MAX_EMAIL
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 from postroom.clock import SECOND
 from postroom.dialects.postroom.operation import Answer, Call, Nothing, Operations, operation
 from postroom.directory import suppressions
-from postroom.directory.emails import MAX_EMAIL
 from postroom.directory.importing.suppressions import SuppressionCounts, import_suppressions
 from postroom.directory.suppressions import MAX_DETAIL, Reason
 from postroom.errors import NotFound
+from postroom.mailbox import MAX_EMAIL
 from postroom.storage.database import Tx
 
 MAX_PAGE: Final = 1_000

@@ -14,6 +14,7 @@ from postroom.directory.importing.reading import Columns
 from postroom.directory.people import LANGUAGES
 from postroom.directory.records import GroupKind
 from postroom.directory.values import LARGEST_ID, MAX_KEY, MAX_NAME, MAX_URL
+from postroom.mailbox import MAX_EMAIL
 
 PEOPLE: Final = "people.csv"
 GROUPS: Final = "groups.csv"
@@ -69,7 +70,7 @@ class Line:
             return None
         normal = emails.normalise(value)
         if normal is None:
-            self.reject(f"{column}: {value[: emails.MAX_EMAIL]!r} is not an address")
+            self.reject(f"{column}: {value[:MAX_EMAIL]!r} is not an address")
         return normal
 
     def id(self) -> int | None:
@@ -166,7 +167,7 @@ def _membership(line: Line) -> Staged:
         row["uid"] = line.text("member", MAX_KEY, required=True) or None
     elif member_kind == "email":
         row["email"] = line.email("member")
-        line.text("member", 2 * emails.MAX_EMAIL, required=True)
+        line.text("member", 2 * MAX_EMAIL, required=True)
     elif member_kind == "group":
         row["subgroup_kind"], colon, row["subgroup_code"] = member.partition(":")
         if not colon or row["subgroup_kind"] not in _KINDS:
@@ -179,7 +180,7 @@ def _membership(line: Line) -> Staged:
 
 
 def _address(line: Line) -> Staged:
-    line.text("email", 2 * emails.MAX_EMAIL, required=True)
+    line.text("email", 2 * MAX_EMAIL, required=True)
     email, name = line.email("email"), line.text("name", MAX_NAME, required=True)
     if email is None:
         return

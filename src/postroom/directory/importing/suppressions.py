@@ -11,13 +11,14 @@ from typing import Any, BinaryIO, Final
 from msgspec import Struct
 
 from postroom.clock import SECOND
-from postroom.directory import emails, suppressions
+from postroom.directory import suppressions
 from postroom.directory.importing.formats import Line
 from postroom.directory.importing.reading import Columns, CsvFile
 from postroom.directory.importing.records import Problems
 from postroom.directory.suppressions import LATEST, MAX_DETAIL, REASONS
 from postroom.directory.values import chunks
 from postroom.errors import TooLarge
+from postroom.mailbox import MAX_EMAIL
 from postroom.storage.database import Tx
 
 MAX_LINES: Final = 1_000_000
@@ -64,7 +65,7 @@ def _entries(file: CsvFile, problems: Problems, now: int) -> Iterator[dict[str, 
     """Yield a row for each line that can be read; what is wrong with it is noted."""
     for number, values in file.records():
         line = Line(number, values, lambda at, reason: problems.add(file.name, at, reason))
-        line.text("email", 2 * emails.MAX_EMAIL, required=True)
+        line.text("email", 2 * MAX_EMAIL, required=True)
         yield {
             "email": line.email("email") or "",
             "reason": line.choice("reason", REASONS, "import"),
