@@ -17,7 +17,7 @@ _DOMAINS: Final = 20
 _OVERDUE: Final = 10_000
 _STUCK: Final = "Some are overdue: a backlog; or no worker runs; or the relay is away, then relay_down in the worker's log says why."
 _HELD: Final = "Held and parked ones wait until somebody decides: postroom queue release, settle or cancel."
-_RELAYS: Final = ("worker", "heard of", "relay", "address", "state", "connections", "busy", "sent", "a second")
+_RELAYS: Final = ("worker", "heard of", "relay", "state", "open", "busy", "sent", "a second")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
@@ -97,7 +97,7 @@ def _print_workers(lines: "Sequence[WorkerLine]") -> None:
         heard = f"{moment(line.seen_at)}{' (silent)' if line.seen_at <= silent else ''}"
         for relay in line.report.relays:
             figures = (relay.connections, relay.busy, relay.sent, f"{relay.rate:.1f}")
-            row(shown, line.name, heard, relay.name, relay.address, _state(relay), *figures)
+            row(shown, line.name, heard, f"{relay.name} ({relay.address})", _state(relay), *figures)
         if not line.report.relays:
             row(shown, line.name, heard)
         for place in line.report.domains:

@@ -36,6 +36,8 @@ def test_every_operation_has_its_parameters_body_and_errors(document: Any) -> No
     assert set(put["responses"]) == {"200", "201", "400", "401", "403", "413", "415", "503"}
     listed = document["paths"]["/suppressions"]["get"]
     assert {one["name"]: one["schema"].get("maximum") for one in listed["parameters"]} == {"search": None, "after": None, "limit": 1000}
+    entry = document["components"]["schemas"]["Entry"]["properties"]
+    assert entry["created_at"] == {"type": "string", "format": "date-time"}
     assert all(one["summary"] for verbs in document["paths"].values() for one in verbs.values())
 
 

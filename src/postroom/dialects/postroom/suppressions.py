@@ -20,6 +20,8 @@ MAX_PAGE: Final = 1_000
 _LIST: Final = "/suppressions"
 _ONE: Final = "/suppressions/{email}"
 
+_Time = Annotated[datetime, Meta(tz=True)]
+
 
 class Entry(Struct, frozen=True, kw_only=True):
     """An address that gets no mail."""
@@ -30,8 +32,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     """The words of the mail server, or of whoever added it."""
     message_id: int | None
     """Number of the message that bounced."""
-    created_at: datetime
-    expires_at: datetime | None
+    created_at: _Time
+    expires_at: _Time | None
     """``null``: until it is removed."""
 
 
@@ -48,7 +50,7 @@ class NewEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     reason: Reason = "manual"
     detail: Annotated[str, Meta(max_length=MAX_DETAIL)] = ""
-    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    expires_at: _Time | None = None
 
 
 class ListParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
