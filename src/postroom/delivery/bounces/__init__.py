@@ -1,0 +1,1 @@
+"""Mail that comes back: ``listener`` takes it, ``reading`` understands it, ``applying`` writes down what it means."""
