@@ -228,6 +228,83 @@ def test_a_message_that_goes_on_costs_two_statements(office: Office) -> None:
     assert len(statements) == 2
 
 
+def bounced(office: Office, message_id: int, email: str, now: int) -> None:
+    """Let a recipient of a settled message fail after all."""
+    office.outcome(message_id, "failed", email=email, reply="550 5.1.1 nobody here")
+    office.run(reports.note_bounces, [message_id], now)
+
+
+def late_reports(office: Office, now: int, limit: int = 10) -> int:
+    return office.run(reports.report_late_bounces, office.settings, now, limit)
+
+
+def test_a_late_bounce_turns_sent_into_error_and_is_reported_after_a_quiet_time(office: Office) -> None:
+    """One report for the bounces of a mailing, which come in crowds: 15 minutes after the last of them."""
+    message_id = office.sent(emails=["a@x.example", "b@x.example", "c@x.example"], send_summary=True)
+    office.outcome(message_id, "delivered")
+    settle(office, message_id)
+    assert office.get(message_id).status == "sent"
+    bounced(office, message_id, "a@x.example", LATER + 1)
+    assert office.get(message_id).status == "error"
+    bounced(office, message_id, "b@x.example", LATER + 5 * MINUTE)
+    assert late_reports(office, LATER + 20 * MINUTE - 1) == 0
+    assert late_reports(office, LATER + 20 * MINUTE) == 1
+    assert late_reports(office, LATER + 90 * MINUTE) == 0
+    first, second = reports_of(office, message_id)
+    assert "- delivered: 3\n" in first.content
+    assert "- delivered: 1\n- failed: 2\n" in second.content
+    assert "Finished: 2023-11-14 23:43 UTC" in second.content, "the end is still when the last recipient was done"
+    assert "- a@x.example: failed (550 5.1.1 nobody here)\n- b@x.example: failed" in second.content
+    (line,) = office.rows(recipients, recipients.c.message_id == second.id)
+    assert (line.user_id, line.state, line.due_at) == (office.author, "queued", LATER + 20 * MINUTE)
+
+
+def test_a_message_with_late_bounces_can_be_sent_again(office: Office) -> None:
+    """Contract 1.4 no. 13: error is what retry needs. The report of the new end tells it all, so no other one follows."""
+    message_id = office.sent(emails=["a@x.example", "b@x.example"], send_summary=True)
+    office.outcome(message_id, "delivered")
+    settle(office, message_id)
+    bounced(office, message_id, "a@x.example", LATER)
+    office.run(submission.retry, office.settings, office.author, message_id, "en", LATER)
+    assert late_reports(office, LATER + 60 * MINUTE) == 0, "not while it is pending"
+    assert {row.email: row.state for row in office.rows(recipients, recipients.c.message_id == message_id)} == {
+        "a@x.example": "queued",
+        "b@x.example": "delivered",
+    }
+    office.outcome(message_id, "delivered")
+    settle(office, message_id)
+    assert office.get(message_id).status == "sent"
+    assert late_reports(office, LATER + 60 * MINUTE) == 0
+    assert len(reports_of(office, message_id)) == 2
+
+
+def test_late_bounces_without_send_summary_make_an_error_and_no_report(office: Office) -> None:
+    message_id = office.sent(emails=["a@x.example"])
+    office.outcome(message_id, "delivered")
+    settle(office, message_id)
+    bounced(office, message_id, "a@x.example", LATER)
+    assert late_reports(office, LATER + reports.QUIET) == 1
+    assert (office.get(message_id).status, reports_of(office, message_id)) == ("error", [])
+
+
+def test_late_reports_are_written_in_bounded_steps(office: Office) -> None:
+    """Oldest first; the number of statements is the same for one and for twenty messages."""
+    numbers = [office.sent(emails=["a@x.example"], send_summary=True) for _ in range(21)]
+    office.run(lambda tx: tx.execute(update(recipients).values(state="delivered")) and None)
+    settle(office, *numbers)
+    for place, message_id in enumerate(numbers):
+        bounced(office, message_id, "a@x.example", LATER - place)
+    lengths = []
+    for limit, expected in ((1, 1), (20, 20), (20, 0)):
+        with counted(office.store) as statements:
+            assert late_reports(office, LATER + reports.QUIET, limit) == expected
+        lengths.append(len(statements))
+        assert len(reports_of(office, numbers[-1])) == 2, "the one that has waited longest comes first"
+    assert lengths[0] == lengths[1]
+    assert lengths[2] == 1, "nothing to do costs one look"
+    assert {len(reports_of(office, message_id)) for message_id in numbers} == {2}
+
+
 @pytest.mark.parametrize("language", ["pl", "en"])
 def test_counts_in_a_report_add_up_in_both_languages(language: Language) -> None:
     states: Any = {"delivered": 90, "failed": 5, "suppressed": 3, "expired": 1, "cancelled": 1}

@@ -2,7 +2,8 @@
 
 A report is a message of its own (kind ``summary``), of no author, in reply to the one it speaks of, in its language, to its
 author alone; a long one is several messages. It is made in the transaction that settles the message, so there is
-one for each time that a message becomes settled, and a new one after a retry.
+one for each time that a message becomes settled, and a new one after a retry. Bounces that come after the end make one more,
+when no more of them have come for a while.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, insert, not_, null, or_, select, update
 
+from postroom.clock import MINUTE
 from postroom.directory import people
 from postroom.directory.values import chunks
 from postroom.messages import queueing
@@ -24,6 +26,9 @@ from postroom.storage.tables import IS_OPEN, messages, recipients, users
 MAX_NAMED: Final = 500
 """Recipients that the report of one message names at most; the number of others is stated."""
 
+QUIET: Final = 15 * MINUTE
+"""How long after the last late bounce of a message its author is told of them: bounces of a mailing come in crowds."""
+
 _AT_ONCE: Final = 20
 """Messages whose reports are written together, so that memory stays bounded."""
 
@@ -33,19 +38,17 @@ _MISSED: Final = or_(
     recipients.c.state.in_(("failed", "expired", "cancelled")), and_(recipients.c.state == "suppressed", recipients.c.email != null())
 )
 
+_LOCK: Final = select(messages.c.id).where(messages.c.id.in_(_NUMBERS)).order_by(messages.c.id).with_for_update(key_share=True)
+
 # Each group commit of outcomes runs these two, so they are built once.
-_LOCK_PENDING: Final = (
-    select(messages.c.id)
-    .where(messages.c.id.in_(_NUMBERS), messages.c.status == "pending")
-    .order_by(messages.c.id)
-    .with_for_update(key_share=True)
-)
+_LOCK_PENDING: Final = _LOCK.where(messages.c.status == "pending")
 _SETTLE: Final = (
     update(messages)
     .where(messages.c.id.in_(_NUMBERS), not_(exists().where(_OWN, IS_OPEN)))
     .values(
         status=case((exists().where(_OWN, recipients.c.role != "self", _MISSED), "error"), else_="sent"),
         settled_at=bindparam("now"),
+        bounced_at=None,  # what bounced before the end is part of it
     )
     .returning(messages.c.id)
 )
@@ -65,9 +68,41 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
     for chunk in chunks(sorted(set(message_ids))):
         locked = list(tx.execute(_LOCK_PENDING, {"numbers": chunk}).scalars())
         settled += _settle_locked(tx, locked, now) if locked else []
+    _report_all(tx, settings, settled, now)
+    return settled
+
+
+def note_bounces(tx: Tx, message_ids: Iterable[int], now: int) -> None:
+    """Let settled messages know that recipients whom mail had been handed over for failed after all (the copy to oneself aside).
+
+    They are in ``error`` from now on, however they ended, and their authors hear of it in a new report (``report_late_bounces``). Whoever
+    lets the recipients fail calls this in the same transaction, after that, and then ``settle`` for the messages that were pending. Rows
+    are locked whatever their status: of this and a transaction that settles the message, the second sees what the first did.
+    """
+    for chunk in chunks(sorted(set(message_ids))):
+        tx.execute(_LOCK, {"numbers": chunk})
+        ended = and_(messages.c.id.in_(chunk), messages.c.status.in_(("sent", "error")))
+        tx.execute(update(messages).where(ended).values(status="error", bounced_at=now))
+
+
+def report_late_bounces(tx: Tx, settings: Settings, now: int, limit: int) -> int:
+    """Write a new report of messages whose bounces came after their end, once ``QUIET`` has passed since the last of these.
+
+    At most ``limit`` messages; returns how many there were, those included whose author wants no report. Any number of workers
+    may call this at the same time.
+    """
+    due = select(messages.c.id).where(messages.c.bounced_at <= now - QUIET, messages.c.status == "error").order_by(messages.c.bounced_at)
+    locked = due.limit(limit).with_for_update(key_share=True, skip_locked=True)
+    numbers = list(tx.execute(locked).scalars())
+    for chunk in chunks(numbers):
+        tx.execute(update(messages).where(messages.c.id.in_(chunk)).values(bounced_at=None))
+    _report_all(tx, settings, numbers, now)
+    return len(numbers)
+
+
+def _report_all(tx: Tx, settings: Settings, settled: Sequence[int], now: int) -> None:
     for some in chunks(_wanting_report(tx, settled), _AT_ONCE):
         _report(tx, settings, some, now)
-    return settled
 
 
 def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
@@ -85,7 +120,7 @@ def _wanting_report(tx: Tx, settled: Sequence[int]) -> list[int]:
 
 def _report(tx: Tx, settings: Settings, message_ids: Sequence[int], now: int) -> None:
     """Write the reports of a few settled messages and queue them."""
-    columns = (messages.c.id, messages.c.dialect, messages.c.subject, messages.c.language, messages.c.sent_at)
+    columns = (messages.c.id, messages.c.dialect, messages.c.subject, messages.c.language, messages.c.sent_at, messages.c.settled_at)
     rows = tx.execute(select(*columns).where(messages.c.id.in_(message_ids)).order_by(messages.c.id)).all()
     outcomes = _outcomes(tx, message_ids)
     unreached = _unreached(tx, message_ids)
@@ -147,7 +182,7 @@ def _parts(row: Row[*tuple[Any, ...]], outcomes: _Outcomes, unreached: list[Unre
     summary = Summary(
         subject=row.subject,
         sent_at=row.sent_at,
-        finished_at=now,
+        finished_at=row.settled_at,
         states=outcomes.states,
         twice=outcomes.twice,
         copy=outcomes.copy,

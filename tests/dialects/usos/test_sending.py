@@ -1,10 +1,16 @@
 """services/mailclient: rows 13 and 14 of the table in contract §1.4, over real HTTP."""
 
+import msgspec
 import pytest
 from sqlalchemy import select, update
 
 from postroom import clock
+from postroom.delivery import verp
+from postroom.delivery.bounces import applying
+from postroom.delivery.bounces.records import Report, Reported
 from postroom.directory import addresses
+from postroom.messages import reports
+from postroom.settings import BounceSettings
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages, recipients
 from tests.dialects.usos.conftest import Installation
@@ -120,3 +126,29 @@ def test_row_13_retry_send_message_needs_the_status_error(usos: Installation) ->
     assert usos.ask("retry_send_message", message_id=message_id) == {}
     assert usos.ask("message", message_id=message_id, fields="status") == {"status": "pending"}
     assert usos.ask("recipients", message_id=message_id, fields="status") == [{"status": "pending"}]
+
+
+def test_a_bounce_shows_as_an_error_that_can_be_retried(usos: Installation) -> None:
+    """§4.5 status of recipient and message, §1.4 row 13: mail that came back was not delivered."""
+    settings = msgspec.structs.replace(usos.store.settings, bounces=BounceSettings(domain="bounces.uni.example"))
+    message_id = usos.ready(emails="gone@else.example|guest@else.example")
+    usos.ask("send_message", message_id=message_id)
+
+    def deliver(tx: Tx) -> int:
+        ours = recipients.c.message_id == int(message_id)
+        tx.execute(update(recipients).where(ours).values(state="delivered", due_at=None, settled_at=clock.now()))
+        reports.settle(tx, settings, [int(message_id)], clock.now())
+        return tx.execute(select(recipients.c.id).where(ours, recipients.c.email == "gone@else.example")).scalar_one()
+
+    gone = usos.store.database.write_now(deliver)
+    assert usos.ask("message", message_id=message_id, fields="status") == {"status": "sent"}
+    address = verp.of_recipient(settings, usos.store.vault, gone)
+    said = Reported(action="failed", addresses=frozenset({"gone@else.example"}), status="5.2.2", code=552, text="552 5.2.2 mailbox full")
+    report = Report(kind="bounce", recipients=(said,))
+    usos.store.database.write_now(applying.apply, settings, usos.store.vault, address, report, clock.now())
+    assert usos.ask("message", message_id=message_id, fields="status") == {"status": "error"}
+    shown = usos.ask("recipients", message_id=message_id, fields="email|status")
+    assert sorted((row["email"], row["status"]) for row in shown) == [("gone@else.example", "error"), ("guest@else.example", "sent")]
+    assert usos.ask("retry_send_message", message_id=message_id) == {}
+    shown = usos.ask("recipients", message_id=message_id, fields="email|status")
+    assert sorted((row["email"], row["status"]) for row in shown) == [("gone@else.example", "pending"), ("guest@else.example", "sent")]
