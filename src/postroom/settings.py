@@ -369,6 +369,8 @@ def _check_mail(settings: Settings) -> None:
         if not (relay.helo.isascii() and relay.helo.isprintable()) or " " in relay.helo:
             where = "relay.helo" if name == DEFAULT_RELAY else f"relay.helo of {name}"
             raise SettingsError(f"{where}: only ASCII without white space and control characters is allowed")
+    if settings.bounces.listen and not settings.bounces.domain:
+        raise SettingsError("bounces.listen: bounces.domain is needed too, else no mail would come back")
     if not mail.organisation.isprintable():
         raise SettingsError("mail.organisation: control characters and line breaks are not allowed")
 
