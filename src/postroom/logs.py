@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
-_QUIET: Final = ("alembic", "asyncio", "httptools", "mail.log", "sqlalchemy", "uvicorn.access")
+_QUIET: Final = ("alembic", "asyncio", "httptools", "imapclient", "mail.log", "sqlalchemy", "uvicorn.access")
 """Libraries of which only warnings are of interest."""
 
 

@@ -419,6 +419,8 @@ sent_copies: Final = Table(
     Column("due_at", BigInteger),
     Column("expires_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("refusals", Integer, nullable=False, server_default="0"),  # logins that the server refused
+    Column("recoveries", Integer, nullable=False, server_default="0"),  # times that a worker died over it
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),
     Column("reply_text", Text),  # the last words of the IMAP server, or why there is no copy
