@@ -29,8 +29,7 @@ import structlog
 from msgspec import structs
 
 from postroom.clock import SECOND, now
-from postroom.delivery import copy_mail, copy_queue, policy
-from postroom.delivery.copy_mail import CopyMail
+from postroom.delivery import composer, contexts, copy_queue, policy
 from postroom.delivery.copy_queue import ClaimedCopy, CopyOutcome
 from postroom.delivery.imap import CONNECT, Answer, Conversation
 from postroom.errors import Invalid, Unavailable
@@ -178,12 +177,15 @@ class _Copier:
         except Unavailable as error:  # of the secret key, not of the store
             return Answer("never", error.reason)
         try:
-            mail = await copy_mail.compose(self._store, copy.message_id)
+            context = await self._store.database.read(contexts.load_copy, self._store.settings, self._store.vault, copy.message_id)
+            if context is None:
+                return Answer("never", "the message is gone")
+            content = await composer.render_copy(self._store, context)
         except Unavailable as error:
             return Answer("later", f"no mail could be made yet: {error.reason}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the message's own fault
             return Answer("never", _refusal(error, copy))
-        return await self._converse(Conversation(account), mail, again=copy.attempts > 1)
+        return await self._converse(Conversation(account), content, context.date, again=copy.attempts > 1)
 
     def _account(self, copy: ClaimedCopy) -> ImapAccount:
         account = ImapAccount(
@@ -192,8 +194,8 @@ class _Copier:
         password = self._store.vault.decrypt(copy.secret, copies.purpose(copy.message_id, account))
         return structs.replace(account, password=password)
 
-    async def _converse(self, conversation: Conversation, mail: CopyMail, *, again: bool) -> Answer:
-        append = functools.partial(conversation.append, mail.content, mail.date, again=again)
+    async def _converse(self, conversation: Conversation, content: bytes, date: int, *, again: bool) -> Answer:
+        append = functools.partial(conversation.append, content, date, again=again)
         work = asyncio.get_running_loop().run_in_executor(self._threads, append)
         try:
             async with asyncio.timeout(LONGEST):
