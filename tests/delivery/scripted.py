@@ -9,9 +9,10 @@ from typing import Self
 class Scripted:
     """A server that says what it is told to, whatever it is asked; then it is silent, or hangs up."""
 
-    def __init__(self, *lines: bytes, hang_up: bool = True) -> None:
+    def __init__(self, *lines: bytes, hang_up: bool = True, patience: float = 10.0) -> None:
         self._lines = lines
         self._hang_up = hang_up
+        self._patience = patience  # seconds that it waits for the next command before it hangs up
         self.heard = b""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -31,7 +32,7 @@ class Scripted:
         self._listener.settimeout(10)
         connection, _ = self._listener.accept()
         with connection:
-            connection.settimeout(10)
+            connection.settimeout(self._patience)
             try:
                 for number, line in enumerate(self._lines):
                     if number:

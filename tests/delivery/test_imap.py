@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from postroom.delivery import imap
 from postroom.delivery.imap import Answer, Conversation
@@ -205,6 +207,42 @@ def test_odd_answers_have_a_meaning(lines: tuple[bytes, ...], kind: str, words: 
     assert answer.words
     assert len(answer.words) <= imap.MAX_WORDS
     assert "Kot" not in answer.words
+
+
+_PIECES = st.sampled_from(
+    [
+        b"* ",
+        b"+ ",
+        b"TAG ",
+        b"OK ",
+        b"NO ",
+        b"BAD ",
+        b"BYE ",
+        b"[",
+        b"]",
+        b"(",
+        b")",
+        b"{3}",
+        b'"',
+        b"\\",
+        b"\r\n",
+        b"CAPABILITY ",
+        b"LIST ",
+        b"SEARCH ",
+    ]
+)
+_LINES = st.lists(st.lists(_PIECES | st.binary(max_size=5), max_size=8).map(b"".join), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_LINES, st.booleans())
+def test_no_answer_of_a_server_is_raised(lines: list[bytes], well_behaved: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+    """Whatever a server says, before or after the login, is one try that did not succeed, or one that the server says did."""
+    beginning = [HELLO, CAPABLE, IN, b"TAG OK open\r\n"] if well_behaved else []
+    with Scripted(*beginning, *lines, patience=0.05) as server:
+        answer = scripted(server)
+    assert answer.kind in {"done", "later", "login", "never"}
+    assert answer.words.isprintable()
 
 
 def test_starttls_that_is_not_offered_gets_no_password() -> None:
