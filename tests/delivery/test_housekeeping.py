@@ -1,17 +1,20 @@
-"""Housekeeping: files whose links are over go, nonces are forgotten, and it may run anywhere at any time."""
+"""Housekeeping: what is over goes, what somebody needs stays, and it may run anywhere at any time."""
 
 import asyncio
+import os
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert, select, update
 
 from postroom import clock
 from postroom.delivery import housekeeping
 from postroom.errors import NotFound
+from postroom.storage.blobs import PARTS, FolderBlobs
 from postroom.storage.database import Tx
-from postroom.storage.store import Store
-from postroom.storage.tables import attachments, clients, nonces
+from postroom.storage.store import Store, open_store
+from postroom.storage.tables import attachments, clients, messages, nonces, recipients, sent_copies
 from tests.delivery.letters import add_message
 
 NOW = clock.now()
@@ -26,6 +29,17 @@ async def blob(store: Store) -> str:
     async with store.blobs.writer() as writer:
         await writer.write(b"x")
         return await writer.commit()
+
+
+def aged(store: Store, key: str, hours: float) -> None:
+    """Let a file look as if it was written hours ago."""
+    [path] = (store.settings.data_dir / "blobs").glob(f"*/{key}")
+    written = clock.now() / clock.SECOND - hours * 3600
+    os.utime(path, (written, written))
+
+
+async def sweep(store: Store, now: int) -> int:
+    return sum([await housekeeping.sweep(store, part, now) for part in range(PARTS)])
 
 
 async def exists(store: Store, key: str) -> bool:
@@ -88,3 +102,144 @@ def test_a_blob_that_is_gone_already_stops_nothing(store: Store) -> None:
 def test_no_work_is_no_trouble(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     asyncio.run(housekeeping.clear(store, NOW))
     assert "cleared" not in capsys.readouterr().out
+
+
+def test_files_that_a_crash_left_behind_are_swept(store: Store) -> None:
+    """The file of no row, the file of a withdrawn link, an unfinished upload: all of them once they are old, nothing else ever."""
+
+    async def main() -> None:
+        message = store.database.write_now(add_message, ["a@x.example"])
+        nobodys, withdrawn, needed, young = [await blob(store) for _ in range(4)]
+        for key in (withdrawn, needed):
+            store.database.write_now(add_file, message, key, None)
+        revoke = update(attachments).where(attachments.c.blob_key == withdrawn).values(revoked_at=1)
+        store.database.write_now(lambda tx: tx.execute(revoke) and None)
+        unfinished = store.settings.data_dir / "blobs" / "incoming" / ("0f" * 16)
+        unfinished.write_bytes(b"half")
+        for key in (nobodys, withdrawn, needed, unfinished.name):
+            aged(store, key, 25)
+        assert await sweep(store, clock.now()) == 3
+        assert [await exists(store, key) for key in (nobodys, withdrawn, needed, young)] == [False, False, True, True]
+        assert not unfinished.exists()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("ahead", [0, 30])
+def test_a_file_that_is_uploaded_right_now_is_never_swept(store: Store, ahead: int) -> None:
+    """Between the last byte and the row, and while it comes in; also by a worker whose clock is half an hour ahead."""
+
+    async def main() -> None:
+        now = clock.now() + ahead * clock.MINUTE
+        async with store.blobs.writer() as writer:
+            await writer.write(b"x")
+            assert await sweep(store, now) == 0
+            key = await writer.commit()
+        assert await sweep(store, now) == 0
+        aged(store, key, 23)
+        assert await sweep(store, now) == 0
+        assert await exists(store, key)
+
+    asyncio.run(main())
+
+
+def test_files_of_others_are_left_alone(store: Store) -> None:
+    """Nobody knows what lies in a folder besides our blobs: only what looks like one of ours is ours."""
+
+    async def main() -> None:
+        await blob(store)
+        folder = store.settings.data_dir / "blobs" / "ab"
+        folder.mkdir(exist_ok=True)
+        for name in (".nfs0001", "ab", "ab" * 17, "AB" * 16, "cd" * 16):
+            (folder / name).write_bytes(b"x")
+            aged(store, name, 48)
+        assert await sweep(store, clock.now()) == 0
+
+    asyncio.run(main())
+
+
+def test_each_round_sweeps_some_part(store: Store) -> None:
+    """With something to find in every part, one round finds it in one at least."""
+    folder = store.settings.data_dir / "blobs"
+    for part in range(PARTS):
+        path = folder / f"{part:02x}" / (f"{part:02x}" * 16)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+        aged(store, path.name, 48)
+    asyncio.run(housekeeping.clear(store, clock.now()))
+    assert len(list(folder.glob("*/*"))) < PARTS
+
+
+class Stuck(FolderBlobs):
+    """A store of blobs that deletes nothing: the process is killed before, or the disk is broken."""
+
+    async def delete(self, key: str) -> None:
+        raise PermissionError(13, "Permission denied", key)
+
+
+def test_what_fails_keeps_nothing_else_from_being_cleared(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The step is named in the log, the others do their work, and the files that stay behind are swept later."""
+    stuck = msgspec.structs.replace(store, blobs=Stuck(store.settings.data_dir / "blobs"))
+
+    def prepare(tx: Tx, keys: list[str]) -> None:
+        message = add_message(tx, ["a@x.example"], status="sent", retain_until=NOW)
+        add_file(tx, message, keys[0], NOW)
+        add_file(tx, message, keys[1], None)
+        client = tx.execute(insert(clients).values(key="k", secret="s", name="n", created_at=1).returning(clients.c.id)).scalar_one()
+        tx.execute(insert(nonces).values(client_id=client, timestamp=1, nonce="x"))
+
+    async def main() -> None:
+        keys = [await blob(store), await blob(store)]
+        store.database.write_now(prepare, keys)
+        await housekeeping.clear(stuck, NOW)
+        for table in (nonces, attachments, messages):
+            assert store.database.read_now(lambda tx, table=table: tx.execute(select(table)).all()) == []
+        assert [await exists(store, key) for key in keys] == [True, True]
+        for key in keys:
+            aged(store, key, 25)
+        assert await sweep(store, clock.now()) == 2
+
+    asyncio.run(main())
+    output = capsys.readouterr().out
+    assert "not_cleared" in output
+    assert "links" in output
+    assert "retained" in output
+
+
+def test_two_workers_clear_at_once(store: Store) -> None:
+    """A long roll, many short ones and their files: all of it goes, once, and neither worker trips over the other."""
+    other = open_store(store.settings)
+
+    def prepare(tx: Tx, keys: list[str]) -> None:
+        long = add_message(tx, [f"a{number}@x.example" for number in range(3_500)], status="sent", retain_until=NOW - 1)
+        add_file(tx, long, keys[0], None)
+        for key in keys[1:]:
+            add_file(tx, add_message(tx, ["b@x.example"], status="error", retain_until=NOW), key, None)
+
+    async def main() -> None:
+        keys = [await blob(store) for _ in range(30)]
+        store.database.write_now(prepare, keys)
+        await asyncio.gather(housekeeping.clear(store, NOW), housekeeping.clear(other, NOW))
+        for table in (recipients, attachments, messages):
+            assert store.database.read_now(lambda tx, table=table: tx.execute(select(table)).all()) == []
+        assert not any([await exists(store, key) for key in keys])
+
+    try:
+        asyncio.run(main())
+    finally:
+        other.close()
+
+
+def test_copies_in_sent_folders_are_forgotten_after_a_month(store: Store) -> None:
+    """Those that were made or given up; one that is still to be made waits, however old."""
+
+    def prepare(tx: Tx) -> None:
+        common = {"host": "h", "port": 993, "security": "tls", "username": "u", "secret": "", "folder": "Sent", "expires_at": NOW}
+        common |= {"message_id": add_message(tx, ["a@x.example"]), "created_at": 1}
+        states = (("done", NOW - 31 * clock.DAY), ("failed", NOW - 31 * clock.DAY), ("done", NOW - 29 * clock.DAY), ("queued", None))
+        tx.execute(insert(sent_copies), [{**common, "state": state, "settled_at": at} for state, at in states])
+
+    store.database.write_now(prepare)
+    asyncio.run(housekeeping.clear(store, NOW))
+    left = store.database.read_now(lambda tx: tx.execute(select(sent_copies.c.state).order_by(sent_copies.c.id)).scalars().all())
+    assert left == ["done", "queued"]

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from postroom import clock
 from postroom.errors import NotFound, Unavailable
-from postroom.storage.blobs import CHUNK, FolderBlobs
+from postroom.storage.blobs import CHUNK, LISTED, FolderBlobs
 
 
 @pytest.fixture
@@ -176,3 +177,28 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
 
     with pytest.raises(Unavailable):
         asyncio.run(main())
+
+
+def test_old_blobs_are_listed_in_pieces_while_they_are_deleted(blobs: FolderBlobs, tmp_path: Path) -> None:
+    """Never all keys of a part in memory; each old one once, unfinished uploads too; young ones and other parts not at all."""
+    names = [f"ab{number:030x}" for number in range(2 * LISTED + 5)]
+    for folder, some in (("ab", names[:-5]), ("incoming", names[-5:])):
+        (tmp_path / "blobs" / folder).mkdir(parents=True)
+        for name in some:
+            (tmp_path / "blobs" / folder / name).touch()
+    (tmp_path / "blobs" / "incoming" / ("cd" * 16)).touch()
+
+    async def listed(before: int) -> list[list[str]]:
+        found = []
+        async for keys in blobs.listed(0xAB, before):
+            found.append(keys)
+            for key in keys:
+                await blobs.delete(key)
+        return found
+
+    later = clock.now() + clock.HOUR
+    assert asyncio.run(listed(later - 2 * clock.HOUR)) == []
+    found = asyncio.run(listed(later))
+    assert max(map(len, found)) <= LISTED
+    assert sorted(key for keys in found for key in keys) == names
+    assert [path.name for path in files(tmp_path)] == ["cd" * 16]

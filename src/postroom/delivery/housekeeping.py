@@ -1,15 +1,31 @@
-"""What has to be cleared away from time to time: each step is bounded, and safe to run in every worker at once."""
+"""What has to be cleared away from time to time.
 
-from collections.abc import Awaitable, Callable
+Each step is bounded, works in short transactions, and is safe to run in every worker at once; one that fails is tried
+again the next time and keeps no other from its work. Rows go first, files after the commit: a crash in between leaves
+files that nobody needs, and the sweep finds those.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Final
 
 import structlog
+from sqlalchemy import delete, select
 
-from postroom.clock import SECOND
+from postroom.clock import DAY, SECOND
 from postroom.delivery import queue
 from postroom.directory import clients
-from postroom.messages import attachments
+from postroom.directory.values import chunks
+from postroom.errors import Unavailable
+from postroom.messages import attachments, retention
+from postroom.storage.blobs import LISTED, PARTS
+from postroom.storage.database import Tx
 from postroom.storage.store import Store
+from postroom.storage.tables import sent_copies
+
+Step = Callable[[Store, int], Awaitable[int]]
+"""Clears away a bounded number of things that are over at a time (ms), and returns how many; 0 when it finds none."""
 
 _LIMIT: Final = 1_000
 """Rows that one step touches at most, so that nobody waits for it long; others may write between two of them."""
@@ -17,38 +33,116 @@ _LIMIT: Final = 1_000
 _ROUNDS: Final = 200
 """Steps of one kind at a time at most."""
 
+_SAFE_AGE: Final = DAY
+"""Age from which a file that no row names belongs to nobody: uploads take minutes, and clocks differ by less."""
+
+_COPIES_KEPT: Final = 30 * DAY
+"""How long a copy in a Sent folder can be asked about after it was made, or given up."""
+
 _log: Final = structlog.get_logger("postroom.delivery")
 
 
 async def clear(store: Store, now: int) -> None:
-    """Give up whom nobody could try in time, delete files whose links are over, forget old nonces. Raises ``Unavailable``.
+    """Run every step until it finds nothing more, ``_ROUNDS`` times at most, and log what was done. Raises nothing."""
+    cleared: dict[str, int] = {}
+    for name, step in _STEPS.items():
+        try:
+            cleared[name] = await _in_rounds(step, store, now)
+        except Unavailable as error:
+            _log.warning("not_cleared", step=name, reason=str(error))
+        except Exception:  # noqa: BLE001 - whatever it is, the other steps have nothing to do with it
+            _log.exception("not_cleared", step=name)
+    if any(cleared.values()):
+        _log.info("cleared", **cleared)
 
-    A nonce may be forgotten when its timestamp alone would be refused; twice the window leaves room for a clock that is set back.
+
+async def sweep(store: Store, part: int, now: int) -> int:
+    """Delete the files in one part of the store of blobs that nobody needs, left behind by a crash; return how many.
+
+    Needed is what an attachment names whose link was not withdrawn, and whatever is younger than ``_SAFE_AGE``.
     """
-    expired = await _in_rounds(lambda: store.database.write(queue.expire, store.settings, now, _LIMIT))
-    files = await _in_rounds(lambda: _delete_files(store, now))
-    oldest = now // SECOND - 2 * store.settings.usos.timestamp_window
-    nonces = await _in_rounds(lambda: store.database.write(clients.prune_nonces, oldest, _LIMIT))
-    if expired or files or nonces:
-        _log.info("cleared", expired=expired, files=files, nonces=nonces)
+    deleted = 0
+    async with aclosing(store.blobs.listed(part, now - _SAFE_AGE)) as listed:
+        async for keys in listed:
+            deleted += await _delete_unused(store, keys)
+    return deleted
 
 
-async def _delete_files(store: Store, now: int) -> int:
-    keys = await store.database.write(attachments.retire_expired, now, _LIMIT)
-    for key in keys:
-        await store.blobs.delete(key)
-    return len(keys)
-
-
-async def _in_rounds(step: Callable[[], Awaitable[int]]) -> int:
-    """Repeat a step that returns how many rows it touched, until there is no more to do; return how many there were.
+async def _in_rounds(step: Step, store: Store, now: int) -> int:
+    """Repeat a step until there is no more to do; return how much there was.
 
     A busy API uses up thousands of nonces in a minute, so one step a minute would never catch up.
     """
     total = 0
     for _ in range(_ROUNDS):
-        done = await step()
+        done = await step(store, now)
         total += done
-        if done < _LIMIT:
+        if not done:
             break
     return total
+
+
+async def _expire(store: Store, now: int) -> int:
+    """Give up whom nobody could try in time."""
+    return await store.database.write(queue.expire, store.settings, now, _LIMIT)
+
+
+async def _withdraw_links(store: Store, now: int) -> int:
+    """Withdraw links whose time is over, and delete their files."""
+    keys = await store.database.write(attachments.retire_expired, now, _LIMIT)
+    await _delete_unused(store, keys)
+    return len(keys)
+
+
+async def _remove_messages(store: Store, now: int) -> int:
+    """Delete messages that are not to be kept any longer; counts the lines of their rolls too."""
+    removed = await store.database.write(retention.remove_due, now, _LIMIT)
+    await _delete_unused(store, removed.blob_keys)
+    return removed.rows
+
+
+async def _sweep_somewhere(store: Store, now: int) -> int:
+    """Sweep one part of the store of blobs.
+
+    A part taken at random needs no memory of where one stopped, and has different workers look at different parts. One look
+    a minute comes by each part every four hours or so, and reads 4,000 names when there are a million files.
+    """
+    return await sweep(store, random.randrange(PARTS), now)  # noqa: S311 - not for secrets
+
+
+async def _forget_nonces(store: Store, now: int) -> int:
+    """Forget nonces whose timestamp alone would be refused; twice the window leaves room for a clock that is set back."""
+    oldest = now // SECOND - 2 * store.settings.usos.timestamp_window
+    return await store.database.write(clients.prune_nonces, oldest, _LIMIT)
+
+
+async def _forget_copies(store: Store, now: int) -> int:
+    """Forget copies in Sent folders that were made, or given up, long ago."""
+    return await store.database.write(_delete_copies, now - _COPIES_KEPT, _LIMIT)
+
+
+_STEPS: Final[dict[str, Step]] = {
+    "expired": _expire,
+    "links": _withdraw_links,
+    "retained": _remove_messages,
+    "orphans": _sweep_somewhere,
+    "nonces": _forget_nonces,
+    "copies": _forget_copies,
+}
+
+
+async def _delete_unused(store: Store, keys: Iterable[str]) -> int:
+    """Delete those of the blobs that no attachment needs; return how many."""
+    deleted = 0
+    for some in chunks(keys, LISTED):
+        used = await store.database.read(attachments.blobs_in_use, some)
+        for key in some:
+            if key not in used:
+                await store.blobs.delete(key)
+                deleted += 1
+    return deleted
+
+
+def _delete_copies(tx: Tx, before: int, limit: int) -> int:
+    old = select(sent_copies.c.id).where(sent_copies.c.settled_at < before).limit(limit)
+    return tx.execute(delete(sent_copies).where(sent_copies.c.id.in_(old.scalar_subquery()))).rowcount

@@ -1,22 +1,35 @@
 """Attached files: streamed in and out, never whole in memory.
 
 A blob is written under a temporary name, flushed to disk, and renamed to its random key, so a key that is known names a
-whole file. What stays under temporary names after a crash belongs to nobody and may be deleted.
+whole file. A crash can leave files that nobody will ever ask for: an upload that was not finished, a blob whose row was
+not written any more, or whose row is gone already. ``listed`` is for finding those, part by part.
 """
 
 import asyncio
 import os
+import re
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
+from postroom.clock import SECOND
 from postroom.errors import NotFound, Unavailable
 from postroom.settings import Settings
 
 CHUNK: Final = 256 * 1024
 """Bytes read from a blob at a time."""
+
+PARTS: Final = 256
+"""Parts of a store, of about the same size, that ``Blobs.listed`` takes one at a time."""
+
+LISTED: Final = 500
+"""Keys that ``Blobs.listed`` yields together at most."""
+
+_KEY: Final = re.compile("[0-9a-f]{32}")
+_INCOMING: Final = "incoming"
 
 
 class BlobWriter(Protocol):
@@ -53,6 +66,14 @@ class Blobs(Protocol):
         """Delete a blob; deleting what is not there is no error."""
         ...
 
+    def listed(self, part: int, before: int) -> AsyncGenerator[list[str], None]:
+        """Yield, at most ``LISTED`` at a time, the keys in part ``part`` (0 to ``PARTS`` - 1) of blobs last written before ``before``.
+
+        Unfinished uploads are among them. Blobs may come and go meanwhile, and be deleted by whoever iterates. The time of a
+        blob is told by the store's clock, not by ours.
+        """
+        ...
+
 
 class FolderBlobs:
     """Blobs in a folder, spread over 256 sub-folders by the first byte of the key."""
@@ -79,7 +100,13 @@ class FolderBlobs:
 
     async def delete(self, key: str) -> None:
         """See ``Blobs.delete``."""
-        await asyncio.to_thread(_path(self._folder, key).unlink, missing_ok=True)
+        await asyncio.to_thread(_delete, self._folder, key)
+
+    async def listed(self, part: int, before: int) -> AsyncGenerator[list[str], None]:
+        """See ``Blobs.listed``."""
+        keys = _old_keys(self._folder, f"{part:02x}", before)
+        while some := await asyncio.to_thread(_next, keys):
+            yield some
 
 
 class FolderBlobWriter:
@@ -89,7 +116,7 @@ class FolderBlobWriter:
         self.size = 0
         self._key = secrets.token_hex(16)
         self._final = _path(folder, self._key)
-        self._temporary = folder / "incoming" / self._key
+        self._temporary = folder / _INCOMING / self._key
         self._file: BinaryIO | None = None
 
     async def __aenter__(self) -> Self:
@@ -161,3 +188,35 @@ def _discard(file: BinaryIO, temporary: Path) -> None:
     except OSError:  # a full disk refuses even the last flush; the file goes anyway
         pass
     temporary.unlink(missing_ok=True)
+
+
+def _delete(folder: Path, key: str) -> None:
+    _path(folder, key).unlink(missing_ok=True)
+    (folder / _INCOMING / key).unlink(missing_ok=True)
+
+
+def _old_keys(folder: Path, part: str, before: int) -> Iterator[str]:
+    yield from _old_files(folder / part, part, before)
+    yield from _old_files(folder / _INCOMING, part, before)
+
+
+def _old_files(folder: Path, part: str, before: int) -> Iterator[str]:
+    """Yield the keys in ``part`` of the files in ``folder`` last written before ``before``; files that are not ours are passed over."""
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:  # nothing was ever kept there
+        return
+    with entries:
+        for entry in entries:
+            if not (entry.name.startswith(part) and _KEY.fullmatch(entry.name)):
+                continue
+            try:
+                written_at = entry.stat(follow_symlinks=False).st_mtime * SECOND
+            except FileNotFoundError:  # deleted since
+                continue
+            if written_at < before:
+                yield entry.name
+
+
+def _next(keys: Iterator[str]) -> list[str]:
+    return list(islice(keys, LISTED))

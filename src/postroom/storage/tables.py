@@ -431,6 +431,7 @@ sent_copies: Final = Table(
     Index("ix_sent_copies_message_id", "message_id"),
     Index("ix_sent_copies_due", "due_at", sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'")),
     Index("ix_sent_copies_lease", "lease_until", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
+    Index("ix_sent_copies_settled_at", "settled_at"),
 )
 
 workers: Final = Table(

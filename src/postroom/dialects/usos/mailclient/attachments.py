@@ -100,7 +100,7 @@ async def _delete_if_unused(call: Call, blob_key: str) -> None:
     A file too many can be cleared away later; an attachment without its file cannot be mended.
     """
     try:
-        used = await call.store.database.read(files.blob_in_use, blob_key)
+        used = await call.store.database.read(files.blobs_in_use, [blob_key])
     except Unavailable:
         return
     if not used:

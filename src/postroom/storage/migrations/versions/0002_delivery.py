@@ -100,6 +100,7 @@ def _create_tables() -> None:
     for name, column, state in (("due", "due_at", "queued"), ("lease", "lease_until", "sending")):
         condition = sa.text(f"state = '{state}'")
         op.create_index(f"ix_sent_copies_{name}", "sent_copies", [column], sqlite_where=condition, postgresql_where=condition)
+    op.create_index("ix_sent_copies_settled_at", "sent_copies", ["settled_at"])
     op.create_table(
         "workers",
         sa.Column("name", sa.Text(), nullable=False),
