@@ -247,14 +247,19 @@ def test_outcomes_wake_nobody(postgresql_store: Store) -> None:
     asyncio.run(main())
 
 
-def test_listener_comes_back_after_it_was_cut_off(postgresql_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restart of the server costs a moment, no message."""
+def test_listener_comes_back_after_the_server_was_away(postgresql_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart costs a moment, no message: every connection is cut off, then none is let in for a while, then all are."""
     monkeypatch.setattr(wakeup, "_RECONNECT", 0.05)
+    name = make_url(postgresql_store.settings.database.url).database
 
     async def main() -> None:
         async with wakeup.open_wakeup(postgresql_store.settings) as waiter:
             await quiet(waiter)
-            await asyncio.to_thread(cut_off, postgresql_store.settings)
+            administer(postgresql_store.settings, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", cut_off(name))
+            try:
+                assert not await waiter.wait(0.5)
+            finally:
+                administer(postgresql_store.settings, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
             assert await waiter.wait(5)  # it reports what it may have missed
             await quiet(waiter)
             await postgresql_store.database.write(work)
@@ -263,10 +268,16 @@ def test_listener_comes_back_after_it_was_cut_off(postgresql_store: Store, monke
     asyncio.run(main())
 
 
-def cut_off(settings: Settings) -> None:
-    url = make_url(settings.database.url).set(drivername="postgresql").render_as_string(hide_password=False)
+def cut_off(name: str | None) -> str:
+    return f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+
+
+def administer(settings: Settings, *statements: str) -> None:
+    """Run statements over a connection to another database of the server."""
+    url = make_url(settings.database.url).set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN postroom_queue%'")
+        for statement in statements:
+            connection.execute(statement)
 
 
 def test_store_that_is_away_is_waited_for(postgresql_store: Store) -> None:

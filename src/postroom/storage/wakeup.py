@@ -181,9 +181,8 @@ class PostgresqlWakeup:
             self._woken.set()  # whatever was committed before this connection listened
             while True:
                 if await _readable(connection.fileno(), _SILENCE):  # by ourselves: psycopg looks ten times a second
-                    async for _ in connection.notifies(timeout=0):
-                        pass
-                    self._woken.set()
+                    if [notice async for notice in connection.notifies(timeout=0)]:
+                        self._woken.set()
                     await asyncio.sleep(_REST)
 
     async def _connect(self) -> psycopg.AsyncConnection:
