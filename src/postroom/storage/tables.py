@@ -282,7 +282,12 @@ attachments: Final = Table(
     Column("revoked_at", BigInteger),  # the link is withdrawn, the blob may be gone
     Index("ix_attachments_message_id", "message_id"),
     CheckConstraint("disposition IN ('link', 'attachment', 'inline')", name="disposition"),
-    Index("ix_attachments_expires_at", "expires_at"),
+    Index(
+        "ix_attachments_expires_at",
+        "expires_at",
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
     Index("ix_attachments_blob_key", "blob_key"),
     sqlite_autoincrement=True,
 )

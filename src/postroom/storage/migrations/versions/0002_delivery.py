@@ -51,6 +51,9 @@ def _widen_attachments() -> None:
     )
     op.add_column("attachments", sa.Column("content_id", sa.Text(), nullable=True))
     op.create_index("ix_attachments_blob_key", "attachments", ["blob_key"])
+    op.drop_index("ix_attachments_expires_at", "attachments")  # it led through all links that were ever over
+    alive = sa.text("revoked_at IS NULL")
+    op.create_index("ix_attachments_expires_at", "attachments", ["expires_at"], sqlite_where=alive, postgresql_where=alive)
 
 
 def _create_tables() -> None:
@@ -123,6 +126,8 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in ("started_at", "variables", "name"):
         op.drop_column("recipients", name)
+    op.drop_index("ix_attachments_expires_at", "attachments")
+    op.create_index("ix_attachments_expires_at", "attachments", ["expires_at"])
     op.drop_index("ix_attachments_blob_key", "attachments")
     for name in ("content_id", "disposition"):
         op.drop_column("attachments", name)
