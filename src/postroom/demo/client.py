@@ -18,7 +18,13 @@ _TIMEOUT: Final = 30.0
 
 
 class ApiError(Exception):
-    """The server answered with an error; the text holds its status and body."""
+    """The server answered with an error."""
+
+    def __init__(self, call: str, status: int, body: str) -> None:
+        """Say what was called; ``status`` and ``body`` are those of the answer."""
+        super().__init__(f"{call}: {status} {body}")
+        self.status = status
+        self.body = body
 
 
 class Api:
@@ -50,7 +56,7 @@ class Api:
         """Fetch what a link in a mail leads to, unsigned, as a recipient's browser does. Raises ``ApiError``."""
         response = self._http.get(url)
         if response.status_code != httpx2.codes.OK:
-            raise ApiError(f"GET {url}: {response.status_code} {response.text}")
+            raise ApiError(f"GET {url}", response.status_code, response.text)
         return response.content
 
     def _signed(self, uri: str, body: str | None = None, headers: dict[str, str] | None = None) -> tuple[str, dict[str, str], str]:
@@ -62,5 +68,5 @@ class Api:
 
 def _decoded(method: str, response: httpx2.Response) -> Any:  # noqa: ANN401 - as above
     if response.status_code != httpx2.codes.OK:
-        raise ApiError(f"{method}: {response.status_code} {response.text}")
+        raise ApiError(method, response.status_code, response.text)
     return response.json()
