@@ -5,10 +5,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check format bench clean
+.PHONY: help setup demo serve test crash-matrix check format bench clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: $(INSTALLED) ## Make the environment in .venv (every target does it by itself)
 
@@ -28,6 +28,9 @@ serve: $(INSTALLED) ## Run the API and the worker on the embedded store
 
 test: $(INSTALLED) ## Run the whole suite, on SQLite and PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
+
+crash-matrix: $(INSTALLED) ## Kill worker, API and database at random; POINTS=n kills each n times (50)
+	@$(BIN)/python -m tests.crash $(if $(POINTS),--points $(POINTS)) $(ARGS)
 
 check: $(INSTALLED) ## Lint, check formatting, types and the floors of the house
 	@$(BIN)/ruff check .
