@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,6 +27,7 @@ def main() -> int:
     seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
     console = Console()
     console.width = max(console.width, WIDTH)  # a table that is wrapped by the terminal is read more easily than one that is cut
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to clean up then, too
     reports: list[Report] = []
     try:
         for scenario, database, run in _runs(arguments, seed):

@@ -27,11 +27,14 @@ from postroom.storage.store import Store, open_store
 from postroom.storage.tables import users
 from tests.crash.sink import HOST
 from tests.crash.witness import Witness, witness
-from tests.postgres import Server, own_server, throwaway_database
+from tests.postgres import Server, own_server
 from tests.processes import free_port
 
 CONNECTIONS: Final = 8
 """Connections of one worker to the sink: what bounds the duplicates of one kill."""
+
+LEASE: Final = 2.0
+"""Seconds; short, so that recovery is quick."""
 
 _STOP_SECONDS: Final = 30.0
 _AGAIN: Final = 0.2
@@ -137,7 +140,7 @@ def installation(kind: Kind, *, data_dir: Path | None = None, **changes: dict[st
         with contextlib.ExitStack() as stack:
             seen = stack.enter_context(witness())
             server = stack.enter_context(own_server(durable=True)) if kind == "postgresql" else None
-            url = stack.enter_context(throwaway_database(server.url)) if server else ""
+            url = f"{server.url}/postgres" if server else ""
             file = _settings_file(folder, data_dir or folder / "data", url, seen.port, changes)
             made = Installation(folder, seen, server, file)
             stack.callback(made.abandon)
@@ -153,7 +156,7 @@ def _settings_file(folder: Path, data_dir: Path, url: str, relay_port: int, chan
         "database": {"url": url},
         "mail": {"domain": "crash.example"},
         "relay": {"host": HOST, "port": relay_port, "security": "none", "connections": CONNECTIONS, "timeout": 20.0},
-        "delivery": {"lease": 1.0, "unknown_pause": 0.5, "retry_first": 0.5, "retry_longest": 2.0},
+        "delivery": {"lease": LEASE, "unknown_pause": 0.5, "retry_first": 0.5, "retry_longest": 2.0},
     }
     lines = [f"data_dir = {json.dumps(str(data_dir))}", 'log_level = "warning"']
     for name, values in tables.items():

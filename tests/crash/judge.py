@@ -51,7 +51,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Blow(Struct, frozen=True):
-    """Something that was done to the installation, from ``at`` until ``until`` (``time.monotonic()``)."""
+    """Something that was done to the installation, and how long it had effects (``time.monotonic()``)."""
 
     what: str
     at: float

@@ -15,7 +15,7 @@ from postroom.errors import Unavailable
 from postroom.messages import roll
 from postroom.storage.database import Tx
 from postroom.storage.tables import IS_OPEN, messages, recipients
-from tests.crash.installation import CONNECTIONS, Installation
+from tests.crash.installation import CONNECTIONS, LEASE, Installation
 from tests.crash.judge import SLACK, Blow, Line, Outcome, Verdict, judge
 from tests.crash.sink import Mail
 from tests.crash.submitting import AHEAD, Submitter
@@ -39,7 +39,7 @@ class Report(Struct, kw_only=True):
     blows: list[Blow] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
     back: list[float] = field(default_factory=list)
-    """For each blow, the seconds from its end until mail (API: an answer) came again."""
+    """For each blow, the seconds until mail (API: an answer) came again."""
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """What must not be, beside what the judge counts."""
@@ -97,17 +97,19 @@ class Run:
         """Kill -9 and start again at once."""
         for victim in victims:
             self.here.kill(victim)
-        at = time.monotonic()
-        self.blows.append(Blow(" and ".join(victims), at, at))
+        at = until = time.monotonic()
         for victim in victims:
             self.here.revive(victim)
+        if "database" in victims:  # the worker lives on, and its leases run out while they cannot be renewed
+            until = time.monotonic() + LEASE
+        self.blows.append(Blow(" and ".join(victims), at, until))
 
     @contextlib.contextmanager
     def blow(self, what: str) -> Iterator[None]:
         """Note what is done meanwhile, which is no kill."""
         at = time.monotonic()
         yield
-        self.blows.append(Blow(what, at, time.monotonic(), killed=False))
+        self.blows.append(Blow(what, at, time.monotonic() + LEASE, killed=False))
 
     def drain(self, progress: Progress, total: int, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until everything is submitted and nobody is open any more; it is a fault when that takes too long."""
@@ -175,6 +177,7 @@ def _open_recipients(tx: Tx) -> int:
 
 
 def _back(blow: Blow, mails: Sequence[Mail], answers: Sequence[float]) -> float:
-    """Seconds from the end of a blow to the first sign of life after it; 0 when there was nothing left to do."""
+    """Seconds from a kill, or from the end of another blow, to the first sign of life; 0 when there was nothing left to do."""
     signs = answers if blow.what == "api" else [mail.at for mail in mails]
-    return min((at - blow.until for at in signs if at > blow.until + SLACK), default=0.0)
+    start = blow.at if blow.killed else blow.until - LEASE
+    return min((at - start for at in signs if at > start + SLACK), default=0.0)

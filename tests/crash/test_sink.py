@@ -82,12 +82,13 @@ def test_the_connection_is_closed_after_the_final_dot_once(seen: Witness, local:
 def test_a_silent_domain_is_not_answered_until_it_is_healed(seen: Witness) -> None:
     with socket.create_connection(("127.0.0.1", seen.port), timeout=10) as client:
         client.sendall(transaction("b@silent.example", "<1@x>"))
-        client.settimeout(0.3)
         answered = b""
+        while answered.count(b"\r\n") < 2:  # the greeting and the reply to MAIL
+            answered += client.recv(65_536)
+        client.settimeout(0.3)
         with pytest.raises(TimeoutError):
-            while part := client.recv(65_536):
-                answered += part
-        assert answered.count(b"\r\n") == 2, "the greeting and the reply to MAIL"
+            client.recv(65_536)
+        assert answered.endswith(b"\r\n250 2.0.0 ok\r\n")
     assert seen.count() == 0
     seen.heal()
     assert b"taken" in conversation(seen, transaction("b@silent.example", "<1@x>"))
