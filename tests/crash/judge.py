@@ -26,6 +26,9 @@ from tests.crash.submitting import Letter
 SLACK: Final = 0.25
 """Seconds for which the sink may still find mails in its buffers whose sender is dead."""
 
+PARKED_AFTER: Final = 3
+"""Crashes after which a recipient waits for a person: it may be what crashes the worker."""
+
 _NAMED: Final = 20
 """Findings of one kind that are kept in words at most."""
 
@@ -38,6 +41,8 @@ class Line(Struct, frozen=True, kw_only=True):
     state: str
     ambiguous: bool = False
     attempts: int = 1
+    parked: bool = False
+    """Held for a person to decide, after as many crashes as ``PARKED_AFTER``."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -71,6 +76,8 @@ class Verdict(Struct, kw_only=True):
     misreported: int = 0
     marked: int = 0
     """Recipients marked as perhaps delivered twice."""
+    parked: int = 0
+    """Recipients that wait for a person since they were under way in so many crashes; not stuck, but told."""
     duplicates: list[int] = field(default_factory=list)
     """For each blow, in order, the superfluous mails that it caused."""
     unexplained: int = 0
@@ -144,7 +151,8 @@ def _recipient(verdict: Verdict, line: Line, copies: Sequence[Mail]) -> None:
     verdict.delivered += delivered
     verdict.marked += line.ambiguous
     verdict.duplicated += len(copies) > 1
-    if not final:
+    verdict.parked += line.parked
+    if not final and not line.parked:
         verdict.stuck += 1
         verdict.note(f"recipient {line.id} is still {line.state}")
     if final and not copies:

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from msgspec import Struct, field
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, null, or_, select
 
 from postroom.errors import Unavailable
 from postroom.messages import roll
 from postroom.storage.database import Tx
-from postroom.storage.tables import IS_OPEN, messages, recipients
+from postroom.storage.tables import IS_OPEN, IS_SENDING, IS_WAITING, messages, recipients
 from tests.crash.installation import CONNECTIONS, LEASE, Installation
-from tests.crash.judge import SLACK, Blow, Line, Outcome, Verdict, judge
+from tests.crash.judge import PARKED_AFTER, SLACK, Blow, Line, Outcome, Verdict, judge
 from tests.crash.sink import Mail
 from tests.crash.submitting import AHEAD, Submitter
 
@@ -152,6 +152,8 @@ class Run:
         if self.submitter.refusals:
             notes.append(f"{self.submitter.refusals} answers 503")
         notes += [f"{ended}, {times} times" for ended, times in Counter(self.here.ended).items()]
+        if self.report.verdict.parked:
+            notes.append(f"{self.report.verdict.parked} recipients are parked: under way in {PARKED_AFTER} crashes")
         marked = self.report.verdict.marked
         if self.blows and marked > CONNECTIONS * len(self.blows):
             self.report.faults.append(f"{marked} recipients are marked ambiguous, more than {CONNECTIONS} for each kill")
@@ -160,9 +162,12 @@ class Run:
 def outcomes_of_all(tx: Tx) -> dict[int, Outcome]:
     """Return every message of an author with its roll and the counts that the store gives of it."""
     lines: dict[int, list[Line]] = {}
-    columns = (_r.message_id, _r.id, _r.email, _r.state, _r.ambiguous, _r.attempts)
+    parked = and_(IS_WAITING, _r.due_at == null(), _r.recoveries >= PARKED_AFTER).label("parked")
+    columns = (_r.message_id, _r.id, _r.email, _r.state, _r.ambiguous, _r.attempts, parked)
     for row in tx.execute(select(*columns).order_by(_r.id)):
-        line = Line(id=row.id, email=row.email or "", state=row.state, ambiguous=row.ambiguous, attempts=row.attempts)
+        line = Line(
+            id=row.id, email=row.email or "", state=row.state, ambiguous=row.ambiguous, attempts=row.attempts, parked=bool(row.parked)
+        )
         lines.setdefault(row.message_id, []).append(line)
     return {
         row.id: Outcome(
@@ -173,7 +178,8 @@ def outcomes_of_all(tx: Tx) -> dict[int, Outcome]:
 
 
 def _open_recipients(tx: Tx) -> int:
-    return tx.execute(select(func.count()).where(IS_OPEN)).scalar_one()
+    """Count those whose outcome is still to come by itself: not those who wait for a person."""
+    return tx.execute(select(func.count()).where(IS_OPEN, or_(IS_SENDING, _r.due_at != null()))).scalar_one()
 
 
 def _back(blow: Blow, mails: Sequence[Mail], answers: Sequence[float]) -> float:

@@ -188,6 +188,14 @@ def test_a_marked_duplicate_is_counted_and_is_no_lie() -> None:
     assert (verdict.clean, verdict.marked, verdict.unexplained) == (True, 1, 1)
 
 
+def test_whoever_waits_for_a_person_is_told_and_is_not_stuck() -> None:
+    case = Case()
+    case.change(1, state="unknown", ambiguous=True, parked=True)
+    case.status, case.settled = "pending", False
+    verdict = case.judged()
+    assert (counted(verdict), verdict.parked) == ((0, 0, 0, 0), 1)
+
+
 def test_an_unanswered_message_may_have_been_sent_or_not() -> None:
     case = Case()
     case.letter = replace(case.letter, answer="unanswered")
