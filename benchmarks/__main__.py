@@ -1,4 +1,4 @@
-"""Measure, print a table, and write ``results/latest.json``: ``python -m benchmarks [--only NAME] [--runs 5]``.
+"""Measure, print a table, and write ``results/latest.json``: ``python -m benchmarks [--only NAME] [--runs 5] [--connections 8]``.
 
 Lines of the results that are not measured now stay as they are; one whose measure breaks off is removed.
 """
@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import drain, memory, rolls, signed
-from benchmarks.measure import Measure, Measurement
+from benchmarks import drain, idle, latency, memory, rolls, signed
+from benchmarks.measure import Measure, Measurement, Plan
+from benchmarks.report import missing_peers, short, table
 from benchmarks.versions import of_machine
 
 MEASURES: Final[dict[str, Measure]] = {
@@ -23,9 +22,13 @@ MEASURES: Final[dict[str, Measure]] = {
     "roll_refresh_sqlite": rolls.on_sqlite,
     "roll_refresh_postgresql": rolls.on_postgresql,
     "drain_sqlite": drain.on_sqlite,
+    "drain_template_sqlite": drain.template_on_sqlite,
     "drain_postgresql": drain.on_postgresql,
+    "peers": drain.peers,
+    "single_under_bulk": latency.under_bulk,
+    "worker_memory": memory.worker,
+    "idle_worker": idle.worker,
     "memory_server": memory.server,
-    "memory_worker": memory.worker,
 }
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 
@@ -39,7 +42,7 @@ def main() -> int:
     for name, measure in wanted.items():
         with console.status(f"{name} ..."):
             try:
-                made = measure(arguments.runs)
+                made = measure(Plan(runs=arguments.runs, connections=arguments.connections))
             except Exception:  # noqa: BLE001 - one measure that breaks off must not take the others with it
                 console.print_exception(max_frames=4)
                 broken = 1
@@ -47,8 +50,11 @@ def main() -> int:
                 continue
         results[name] = msgspec.structs.replace(made, settings={**made.settings, **of_machine()})
         _write(results)
-        console.print(f"{name}: {_short(made.median)} {made.unit}", highlight=False)
-    console.print(_table({name: results[name] for name in wanted if name in results}))
+        console.print(f"{name}: {short(made.median)} {made.unit}", highlight=False)
+    shown = {name: results[name] for name in wanted if name in results}
+    console.print(table(shown))
+    for line in missing_peers(shown):
+        console.print(line, style="bold red", highlight=False)
     return broken
 
 
@@ -56,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Postroom.")
     parser.add_argument("--only", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--runs", type=int, default=5, help="runs of each measure after one for warming up (default: 5)")
+    parser.add_argument("--connections", type=int, default=8, help="connections to the relay, and of the peers (default: 8)")
     return parser.parse_args()
 
 
@@ -67,22 +74,6 @@ def _write(results: dict[str, Measurement]) -> None:
     RESULTS.parent.mkdir(exist_ok=True)
     in_order = {name: results[name] for name in MEASURES if name in results}
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(in_order), indent=2) + b"\n")
-
-
-def _table(results: dict[str, Measurement]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, caption="times: of what was measured beside it, in the same run", caption_justify="left")
-    for column in ("measure", "median", "least", "most"):
-        table.add_column(column, justify="left" if column == "measure" else "right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    for name, made in results.items():
-        table.add_row(name, _short(made.median), _short(min(made.runs)), _short(max(made.runs)), made.unit, style="bold")
-        for peer, ratio in made.ratios.items():
-            table.add_row(f"  {peer}", f"{ratio:.3g}", "", "", "times")
-    return table
-
-
-def _short(figure: float) -> str:
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:,.1f}"
 
 
 if __name__ == "__main__":

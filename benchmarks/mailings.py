@@ -72,10 +72,15 @@ def submit(tx: Tx, settings: Settings, author: int, message_id: int) -> None:
 
 def await_end(here: Place, message_id: int, until: float) -> None:
     """Return when a sent message has nobody open any more. Raises ``TimeoutError`` at ``until`` (``time.perf_counter``)."""
-    while here.store.database.read_now(_is_pending, message_id):
+    while here.store.database.read_now(is_pending, message_id):
         if time.perf_counter() > until:
             raise TimeoutError("the mailing did not drain")
         time.sleep(0.01)
+
+
+def is_pending(tx: Tx, message_id: int) -> bool:
+    """Tell whether a sent message still has somebody open."""
+    return tx.execute(select(func.count()).where(messages.c.id == message_id, messages.c.status == "pending")).scalar_one() == 1
 
 
 def _crowd(tx: Tx, size: int) -> Crowd:
@@ -84,7 +89,3 @@ def _crowd(tx: Tx, size: int) -> Crowd:
     for start in range(0, size, _CHUNK):
         tx.execute(insert(group_members), [{"group_id": group, "user_id": person} for person in people[start : start + _CHUNK]])
     return Crowd(people[0], group, size)
-
-
-def _is_pending(tx: Tx, message_id: int) -> bool:
-    return tx.execute(select(func.count()).where(messages.c.id == message_id, messages.c.status == "pending")).scalar_one() == 1

@@ -13,6 +13,16 @@ class Run(Struct, frozen=True):
 
     figure: float
     ratios: dict[str, float] = {}
+    others: dict[str, float] = {}
+    """Further figures, named with their unit; their medians stand in the settings."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What the command line asks of every measure."""
+
+    runs: int = 5
+    connections: int = 8
+    """To the relay: of all workers together, and of each peer that has a choice."""
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
@@ -27,8 +37,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     """What the figure depends on: sizes, versions, how durable."""
 
 
-Measure = Callable[[int], Measurement]
-"""Takes the number of runs."""
+Measure = Callable[[Plan], Measurement]
 
 
 def repeated(once: Callable[[], Run], runs: int, *, unit: str, settings: dict[str, Setting]) -> Measurement:
@@ -45,7 +54,7 @@ def summed_up(runs: Iterable[Run], *, unit: str, settings: dict[str, Setting]) -
         median=_rounded(statistics.median(run.figure for run in made)),
         runs=[_rounded(run.figure) for run in made],
         ratios={name: _rounded(statistics.median(run.ratios[name] for run in made)) for name in made[0].ratios},
-        settings=settings,
+        settings=settings | {name: _rounded(statistics.median(run.others[name] for run in made)) for name in made[0].others},
     )
 
 

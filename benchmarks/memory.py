@@ -1,4 +1,4 @@
-"""Peak memory: of the server while it takes a file of 100 MB and answers signed requests, of the worker while it drains a mailing.
+"""Peak memory: of the server while it takes a file of 100 MB and answers signed requests, of the worker while it drains a long mailing.
 
 The figure is the largest resident size that the process ever had (``VmHWM`` of ``/proc/PID/status``, so Linux only), its
 children included. Each run has a process of its own. The bound is the size of the idle process before the work.
@@ -13,9 +13,9 @@ import httpx2
 from oauthlib.oauth1.rfc5849 import Client as Signer
 
 from benchmarks import load, signed, sink
-from benchmarks.drain import PEOPLE
+from benchmarks.latency import PEOPLE
 from benchmarks.mailings import crowd, drained
-from benchmarks.measure import Measurement, Run, Setting, repeated
+from benchmarks.measure import Measurement, Plan, Run, Setting, repeated
 from benchmarks.place import Keys, Place, place, process
 from benchmarks.processes import HOST, family
 from benchmarks.versions import of_database
@@ -25,11 +25,11 @@ _MB: Final = 1_048_576
 _BOUNDARY: Final = "benchmark-boundary"
 
 
-def server(runs: int) -> Measurement:
+def server(plan: Plan) -> Measurement:
     """Measure ``postroom api``: 2,000 signed requests over 32 connections, then an upload of 100 MB."""
     with place() as here:
         keys, message_id = here.store.database.write_now(signed.prepared, here.store.vault)
-        drafts = iter(here.store.database.write_now(signed.more_drafts, runs + 1))
+        drafts = iter(here.store.database.write_now(signed.more_drafts, plan.runs + 1))
 
         def once() -> Run:
             with process(here, "postroom", "api") as pid:
@@ -40,12 +40,12 @@ def server(runs: int) -> Measurement:
                 return Run(peak_mb(pid), {"of the idle process": peak_mb(pid) / idle})
 
         settings: dict[str, Setting] = {"upload MB": UPLOAD_MB, "requests": signed.REQUESTS, **of_database(here.store)}
-        return repeated(once, runs, unit="MB", settings=settings)
+        return repeated(once, plan.runs, unit="MB", settings=settings)
 
 
-def worker(runs: int) -> Measurement:
-    """Measure ``postroom worker`` while it drains one message to 10,000 people."""
-    with sink.sink() as port, place(relay_port=port) as here:
+def worker(plan: Plan) -> Measurement:
+    """Measure ``postroom worker`` while it drains one message to 100,000 people."""
+    with sink.sink() as port, place("", port, plan.connections) as here:
         everybody = crowd(here, PEOPLE)
 
         def once() -> Run:
@@ -53,8 +53,13 @@ def worker(runs: int) -> Measurement:
                 drained(here, everybody)
                 return Run(peak_mb(pid))
 
-        settings: dict[str, Setting] = {"recipients": PEOPLE, **sink.names(), **of_database(here.store)}
-        return repeated(once, runs, unit="MB", settings=settings)
+        settings: dict[str, Setting] = {
+            "recipients": PEOPLE,
+            "connections": plan.connections,
+            "sink": sink.name(),
+            **of_database(here.store),
+        }
+        return repeated(once, plan.runs, unit="MB", settings=settings)
 
 
 def peak_mb(pid: int) -> float:

@@ -26,9 +26,6 @@ from postroom.storage.store import Store, open_store
 from postroom.storage.tables import group_members, users
 from tests.processes import free_port
 
-CONNECTIONS: Final = 8
-"""Connections of a worker to the relay, and of each peer to the sink, unless a measure chooses others."""
-
 _CHUNK: Final = 10_000
 _ROOT: Final = Path(__file__).parents[1]
 
@@ -48,7 +45,7 @@ class Keys(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def place(database_url: str = "", relay_port: int = 25, connections: int = CONNECTIONS) -> Iterator[Place]:
+def place(database_url: str = "", relay_port: int = 25, connections: int = 8) -> Iterator[Place]:
     """Make a place with an empty, migrated store (SQLite unless a URL is given); delete the folder afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-"))
     try:

@@ -23,7 +23,8 @@ from typing import Final
 
 from benchmarks import sink
 from benchmarks.mailings import crowd, drained
-from benchmarks.place import CONNECTIONS, place, process
+from benchmarks.measure import Plan
+from benchmarks.place import place, process
 from benchmarks.processes import family
 from postroom import cli
 from tests.postgres import throwaway_database, throwaway_server
@@ -44,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description="Tell where the worker's time goes.")
     parser.add_argument("what", choices=["drain", "profiled-worker"], help="drain; the other one is run by it")
     parser.add_argument("--people", type=int, default=10_000)
-    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    parser.add_argument("--connections", type=int, default=Plan().connections)
     parser.add_argument("--postgresql", action="store_true")
     arguments = parser.parse_args()
     if sys.version_info >= (3, 12):

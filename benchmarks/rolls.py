@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, literal, select
 
-from benchmarks.measure import Measurement, Run, Setting, repeated
+from benchmarks.measure import Measurement, Plan, Run, Setting, repeated
 from benchmarks.place import Place, add_nested_groups, add_people, place
 from benchmarks.versions import of_database
 from postroom.clock import now
@@ -25,16 +25,16 @@ PEOPLE: Final = 100_000
 GROUPS: Final = 1_000
 
 
-def on_sqlite(runs: int) -> Measurement:
+def on_sqlite(plan: Plan) -> Measurement:
     """Measure on SQLite."""
     with place() as here:
-        return _measured(here, runs)
+        return _measured(here, plan)
 
 
-def on_postgresql(runs: int) -> Measurement:
+def on_postgresql(plan: Plan) -> Measurement:
     """Measure on a PostgreSQL of our own, with fsync on."""
     with _postgresql() as url, place(database_url=url) as here:
-        return _measured(here, runs)
+        return _measured(here, plan)
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def _postgresql() -> Iterator[str]:
         yield url
 
 
-def _measured(here: Place, runs: int) -> Measurement:
+def _measured(here: Place, plan: Plan) -> Measurement:
     database = here.store.database
     author, message_id, bare_id = database.write_now(_prepared)
 
@@ -64,7 +64,7 @@ def _measured(here: Place, runs: int) -> Measurement:
         )
 
     settings: dict[str, Setting] = {"people": PEOPLE, "nested groups": GROUPS, **of_database(here.store)}
-    return repeated(once, runs, unit="rows/s", settings=settings)
+    return repeated(once, plan.runs, unit="rows/s", settings=settings)
 
 
 def _prepared(tx: Tx) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from benchmarks import load
 from benchmarks.bounds import syncs_per_second, trivial_server
-from benchmarks.measure import Measurement, Run, Setting, repeated
+from benchmarks.measure import Measurement, Plan, Run, Setting, repeated
 from benchmarks.place import Keys, Place, add_keys, add_people, place, process
 from benchmarks.processes import HOST
 from benchmarks.versions import of_database
@@ -30,17 +30,17 @@ REQUESTS: Final = 2_000
 _CONTENT: Final = "Zażółć gęślą jaźń. " * 50
 
 
-def message(runs: int) -> Measurement:
+def message(plan: Plan) -> Measurement:
     """Measure reading one message: default fields."""
-    return _measured(runs, lambda message_id: ("message", {"message_id": str(message_id)}))
+    return _measured(plan, lambda message_id: ("message", {"message_id": str(message_id)}))
 
 
-def create_message(runs: int) -> Measurement:
+def create_message(plan: Plan) -> Measurement:
     """Measure writing a draft of 950 characters."""
-    return _measured(runs, lambda _: ("create_message", {"subject": "Zaproszenie", "content": _CONTENT}))
+    return _measured(plan, lambda _: ("create_message", {"subject": "Zaproszenie", "content": _CONTENT}))
 
 
-def _measured(runs: int, call: Callable[[int], tuple[str, dict[str, str]]]) -> Measurement:
+def _measured(plan: Plan, call: Callable[[int], tuple[str, dict[str, str]]]) -> Measurement:
     with place() as here, process(here, "postroom", "api"), trivial_server() as trivial_port:
         keys, message_id = here.store.database.write_now(prepared, here.store.vault)
         method, parameters = call(message_id)
@@ -53,7 +53,7 @@ def _measured(runs: int, call: Callable[[int], tuple[str, dict[str, str]]]) -> M
             return Run(rate, {"of a trivial endpoint": rate / bound, "of disk syncs": rate / syncs_per_second(here.folder)})
 
         settings: dict[str, Setting] = {"connections": CONNECTIONS, "requests": REQUESTS, "server processes": 1, **of_database(here.store)}
-        return repeated(once, runs, unit="requests/s", settings=settings)
+        return repeated(once, plan.runs, unit="requests/s", settings=settings)
 
 
 def prepared(tx: Tx, vault: Vault) -> tuple[Keys, int]:

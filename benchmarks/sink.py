@@ -1,108 +1,83 @@
-"""Where measured mail goes: Postfix's ``smtp-sink`` where it is installed, else a small sink of our own; and a peer that fills it.
+"""Where measured mail goes: Postfix's ``smtp-sink`` where it is installed, else a sink of our own; and one that tells when mail arrived."""
 
-The peer is ``smtp-source``, else a plain asyncio loop without pipelining, both over as many connections as the worker has.
-Run as ``python -m benchmarks.sink sink PORT`` or ``… source PORT CONNECTIONS MESSAGES BYTES`` for the fallback programs.
-"""
-
-import asyncio
 import contextlib
 import os
-import shutil
+import queue
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
-from typing import Final
+from typing import IO, Final
 
 from benchmarks.processes import HOST, stop, wait_for_port
+from tests.postfix import program
 from tests.processes import free_port
 
-_BACKLOG: Final = 256
-_SBIN: Final = "/usr/sbin:/usr/local/sbin"
+_BACKLOG: Final = 4096
 
 
-def _program(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path=_SBIN)
-
-
-def names() -> dict[str, str]:
-    """Tell which sink and which peer are used here."""
-    return {"sink": "smtp-sink" if _program("smtp-sink") else "asyncio", "peer": "smtp-source" if _program("smtp-source") else "asyncio"}
+def name() -> str:
+    """Tell which sink ``sink`` is here."""
+    return "smtp-sink" if program("smtp-sink") else "asyncio"
 
 
 @contextlib.contextmanager
 def sink() -> Iterator[int]:
     """Run a sink that takes everything; yield its port."""
     port = free_port()
-    program = _program("smtp-sink")
-    own = [sys.executable, "-m", "benchmarks.sink", "sink", str(port)]
+    found = program("smtp-sink")
     user = ["-u", "nobody"] if os.geteuid() == 0 else []  # smtp-sink refuses to stay root
-    running = subprocess.Popen([program, *user, f"{HOST}:{port}", str(_BACKLOG)] if program else own)
+    command = [found, *user, f"{HOST}:{port}", str(_BACKLOG)] if found else _own(port)
+    with _running(command, port, None):
+        yield port
+
+
+class Arrivals:
+    """When mails to marked recipients arrived."""
+
+    def __init__(self, port: int, output: IO[bytes]) -> None:
+        self.port = port
+        self._times: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, args=(output,), name="arrivals")
+        self._reader.start()
+
+    def next(self, seconds: float) -> tuple[str, int]:
+        """Wait for the next arrival: the recipient, and when it was, by the monotonic clock in nanoseconds. Raises ``queue.Empty``."""
+        return self._times.get(timeout=seconds)
+
+    def close(self) -> None:
+        """Wait until the sink, which has been stopped, has nothing more to tell."""
+        self._reader.join()
+
+    def _read(self, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
+                recipient, at = line.split()
+                self._times.put((recipient.decode("ascii"), int(at)))
+
+
+@contextlib.contextmanager
+def telling_sink() -> Iterator[Arrivals]:
+    """Run our own sink, which tells when marked mail arrives (``own_sink.MARK``)."""
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        pipe = os.pipe()
+        arrivals = Arrivals(port, os.fdopen(pipe[0], "rb"))
+        stack.callback(arrivals.close)  # once the sink is gone
+        with os.fdopen(pipe[1], "wb") as output:
+            stack.enter_context(_running(_own(port), port, output))
+        yield arrivals
+
+
+def _own(port: int) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.own_sink", str(port)]
+
+
+@contextlib.contextmanager
+def _running(command: list[str], port: int, output: IO[bytes] | None) -> Iterator[None]:
+    running = subprocess.Popen(command, stdout=output)
     try:
         wait_for_port(port)
-        yield port
+        yield
     finally:
         stop(running)
-
-
-def peer_rate(port: int, connections: int, messages: int, size: int) -> float:
-    """Tell how many mails of ``size`` bytes a second the peer gets into the sink at ``port``."""
-    program = _program("smtp-source")
-    if program:
-        addresses = ["-f", "from@example.org", "-t", "to@example.org"]
-        counts = ["-s", str(connections), "-m", str(messages), "-l", str(size)]
-        command = [program, "-d", "-M", "bench.example.org", *addresses, *counts, f"{HOST}:{port}"]
-    else:
-        command = [sys.executable, "-m", "benchmarks.sink", "source", str(port), str(connections), str(messages), str(size)]
-    started = time.perf_counter()
-    subprocess.run(command, check=True, timeout=300, capture_output=True)
-    return messages / (time.perf_counter() - started)
-
-
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Play a server that offers pipelining and takes everything."""
-    writer.write(b"220 sink.example.org ESMTP\r\n")
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-        while line := await reader.readline():
-            verb = line[:4].upper()
-            if verb == b"EHLO":
-                writer.write(b"250-sink.example.org\r\n250-PIPELINING\r\n250 8BITMIME\r\n")
-            elif verb == b"DATA":
-                writer.write(b"354 go on\r\n")
-                await reader.readuntil(b"\r\n.\r\n")
-                writer.write(b"250 taken\r\n")
-            elif verb == b"QUIT":
-                writer.write(b"221 bye\r\n")
-                break
-            else:
-                writer.write(b"250 ok\r\n")
-        await writer.drain()
-    writer.close()
-
-
-async def _serve(port: int) -> None:
-    server = await asyncio.start_server(_answer, HOST, port, limit=1 << 24, backlog=_BACKLOG)
-    await server.serve_forever()
-
-
-async def _send(port: int, messages: int, size: int) -> None:
-    reader, writer = await asyncio.open_connection(HOST, port)
-    await reader.readline()
-    text = b"Subject: peer\r\n\r\n" + b"x" * 70 + b"\r\n"
-    mail = text + (b"y" * 70 + b"\r\n") * (size // 72) + b".\r\n"
-    commands = [b"MAIL FROM:<from@example.org>\r\n", b"RCPT TO:<to@example.org>\r\n", b"DATA\r\n", mail]
-    for line in [b"HELO peer.example.org\r\n", *commands * messages]:
-        writer.write(line)
-        await reader.readline()
-    writer.close()
-
-
-async def _fill(port: int, connections: int, messages: int, size: int) -> None:
-    shares = [messages // connections + (n < messages % connections) for n in range(connections)]
-    await asyncio.gather(*(_send(port, share, size) for share in shares))
-
-
-if __name__ == "__main__":
-    role, *numbers = sys.argv[1:]
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(numbers[0])) if role == "sink" else _fill(*map(int, numbers)))
