@@ -140,4 +140,5 @@ def _configure(instance: Postfix, settings: Mapping[str, str]) -> None:
 
 def _holds_a_file(queue: Path) -> bool:
     """Tell whether a queue holds a mail; ``deferred`` is spread over folders."""
-    return any(not entry.is_dir(follow_symlinks=False) or _holds_a_file(Path(entry.path)) for entry in os.scandir(queue))
+    with os.scandir(queue) as entries:
+        return any(not entry.is_dir(follow_symlinks=False) or _holds_a_file(Path(entry.path)) for entry in entries)
