@@ -5,14 +5,14 @@ over as many connections, which keeps nothing, and Postfix, which accepts, syncs
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 from sqlalchemy import bindparam, select, update
 
 from benchmarks import beside, sink
-from benchmarks.mailings import CONTENT, MAIL_BYTES, SUBJECT, crowd, drained
+from benchmarks.mailings import CONTENT, MAIL_BYTES, SUBJECT, Prepare, crowd, drained
 from benchmarks.measure import Measurement, Plan, Run, Setting, repeated
 from benchmarks.peers.shape import Peer
 from benchmarks.place import Place, place, process
@@ -22,8 +22,6 @@ from postroom.storage.tables import messages, recipients, users
 from tests.postgres import throwaway_database, throwaway_server
 
 PEOPLE: Final = 10_000
-
-Prepare = Callable[[Tx, int], None]
 
 
 def on_sqlite(plan: Plan) -> Measurement:

@@ -22,8 +22,11 @@ MAIL_BYTES: Final = 4_096
 CONTENT: Final = "Zapraszamy na inaugurację roku akademickiego; źdźbło, chrząszcz i gęś.\n" * 32
 SUBJECT: Final = "Zaproszenie"
 
-_SECONDS: Final = 300.0
 _CHUNK: Final = 10_000
+
+
+Prepare = Callable[[Tx, int], None]
+"""Changes a draft, given its number, before it is sent."""
 
 
 class Crowd(Struct, frozen=True):
@@ -39,23 +42,24 @@ def crowd(here: Place, size: int) -> Crowd:
     return here.store.database.write_now(_crowd, size)
 
 
-def drained(here: Place, people: Crowd, prepare: Callable[[Tx, int], None] | None = None) -> float:
+def drained(here: Place, people: Crowd, prepare: Prepare | None = None, *, within: float = 300.0) -> float:
     """Send one new message to all ``people``; return the seconds from the call that sends it until the last outcome is durable.
 
-    ``prepare`` changes the draft beforehand, off the clock. Raises ``TimeoutError``, or ``AssertionError`` unless everybody got it.
+    ``prepare`` changes the draft beforehand, off the clock. Raises ``TimeoutError`` after so many seconds, and ``AssertionError``
+    unless everybody got it.
     """
     database = here.store.database
     message_id = database.write_now(draft, people, prepare)
     started = time.perf_counter()
     database.write_now(submit, here.store.settings, people.author, message_id)
-    await_end(here, message_id, started + _SECONDS)
+    await_end(here, message_id, started + within)
     seconds = time.perf_counter() - started
     if (counts := database.read_now(roll.state_counts, message_id)) != {"delivered": people.size}:
         raise AssertionError(f"not everybody got it: {counts}")
     return seconds
 
 
-def draft(tx: Tx, people: Crowd, prepare: Callable[[Tx, int], None] | None = None) -> int:
+def draft(tx: Tx, people: Crowd, prepare: Prepare | None = None) -> int:
     """Write a draft to all of them, with a fresh roll; return its number."""
     message_id = drafts.create(tx, people.author, DraftContent(subject=SUBJECT, content=CONTENT), now(), "usos")
     audience.update(tx, people.author, message_id, AudienceChange(custom_group_ids=[people.group]), strict=True, now=now())

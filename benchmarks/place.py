@@ -59,7 +59,10 @@ def place(database_url: str = "", relay_port: int = 25, connections: int = 8) ->
 
 @contextlib.contextmanager
 def process(here: Place, module: str, command: str) -> Iterator[int]:
-    """Run ``python -m MODULE COMMAND`` in the place until left; yield its process id. Its output goes to ``COMMAND.log``."""
+    """Run ``python -m MODULE COMMAND`` in the place until left; yield its process id.
+
+    Its output goes to ``COMMAND.log``, and to the notes of an error that is raised meanwhile.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | {"PYTHONPATH": str(_ROOT)}
     with (here.folder / f"{command}.log").open("ab") as log:
         running = subprocess.Popen(
@@ -69,6 +72,9 @@ def process(here: Place, module: str, command: str) -> Iterator[int]:
         if command == "api":
             wait_for_http(f"{here.store.settings.public_url}/healthz", running)
         yield running.pid
+    except Exception as error:
+        error.add_note(f"{command}: {(here.folder / f'{command}.log').read_text(errors='replace')[-2000:]}")
+        raise
     finally:
         stop(running)
 
