@@ -1,6 +1,8 @@
 """The benchmarks measure what docs/benchmarks.md says: whole mailings, beside peers that really deliver, no result without its bounds."""
 
 import contextlib
+import email
+import email.policy
 import io
 import statistics
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from benchmarks import beside, latency, sink
+from benchmarks import beside, drain, latency, sink
 from benchmarks.__main__ import MEASURES
 from benchmarks.goals import FIGURE, GOALS
 from benchmarks.mailings import MAIL_BYTES, crowd, drained
@@ -153,6 +155,20 @@ def test_a_mailing_that_is_measured_reaches_everybody_with_mails_of_the_declared
     assert sorted(recipient for recipient, _ in kept.mails) == sorted(f"person{n}@example.org" for n in range(50))
     for _, content in kept.mails:
         assert len(content) == pytest.approx(MAIL_BYTES, rel=0.1)
+
+
+def test_a_template_that_is_measured_differs_for_each_recipient(kept: Kept) -> None:
+    with place("", kept.port, 4) as here:
+        everybody = crowd(here, 50)
+        with process(here, "postroom", "worker"):
+            drained(here, everybody, drain.personalised, within=60)
+    texts = {recipient: email.message_from_bytes(content, policy=email.policy.default) for recipient, content in kept.mails}
+    assert len(texts) == 50
+    for recipient, mail in texts.items():
+        number = recipient.removeprefix("person").partition("@")[0]
+        assert mail["Subject"] == "Zaproszenie Zofia"
+        assert mail.get_content().startswith(f"Zofia Wójcik{number}, zapraszamy")
+        assert len(bytes(mail)) == pytest.approx(MAIL_BYTES, rel=0.1)
 
 
 def test_single_mails_are_timed_from_their_commit_to_the_sink() -> None:
