@@ -85,7 +85,7 @@ def test_hold_keeps_whoever_waits_from_being_tried_and_from_expiring(store: Stor
     assert {(held[name].due_at, held[name].reply_text) for name in "qdu"} == {(None, operations.HELD)}
     assert perform(store, HOLD, message_id=message) == {}
     never = NOW + 1_000 * DAY
-    assert store.database.write_now(queue.claim, "w", 10, never, 1_000) == []
+    assert store.database.write_now(queue.claim, "w", never, 1_000, single=10, bulk=10) == []
     assert store.database.write_now(queue.expire, store.settings, never, 10) == 0
     assert store.database.read_now(status, message) == "pending"
 
@@ -142,7 +142,7 @@ def test_nobody_calls_back_what_is_being_sent(store: Store) -> None:
 def test_who_is_claimed_between_the_two_halves_of_a_step_is_left_alone(store: Store) -> None:
     message = mailing(store, d="deferred")
     ids, _ = store.database.read_now(operations.next_step, Selection(message_id=message), CANCEL, (0, 0))
-    assert store.database.write_now(queue.claim, "w", 1, LATER, 1_000)
+    assert store.database.write_now(queue.claim, "w", LATER, 1_000, single=1, bulk=0)
     assert store.database.write_now(operations.perform, store.settings, CANCEL, ids, NOW) == {}
     assert store.database.read_now(states, message) == {"d@x.example": "sending"}
 

@@ -13,7 +13,7 @@ from postroom.messages.records import AudienceChange, DraftContent
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import recipients
-from tests.delivery.letters import add_message, add_person, settled, states, status, until, with_relay, working
+from tests.delivery.letters import add_message, add_person, rows, settled, states, status, until, with_relay, working
 from tests.delivery.sink import Sink, running
 
 
@@ -35,21 +35,48 @@ def test_retry_goes_to_those_who_failed_only(store: Store) -> None:
             ours = with_relay(store, sink.port)
             author = store.database.write_now(add_person, "Ala", "Kot", "ok-ala@uni.example")
             async with working(ours):
-                message = await ours.database.write(send, ours.settings, author, ["ok1@x.example", "ok2@x.example", "p5@x.example"])
+                message = await ours.database.write(send, ours.settings, author, ["ok1@x.example", "ok2@x.example", "spam@x.example"])
                 await settled(ours, message)
                 assert store.database.read_now(status, message) == "error"
                 await until(lambda: len(sink.recipients()) == 4)
                 report = message_from_bytes(sink.taken[-1].content, policy=policy.default)
                 assert report["Auto-Submitted"] == "auto-generated"
                 assert report["To"].addresses[0].addr_spec == "ok-ala@uni.example"
-                assert "p5@x.example" in report.get_content()  # type: ignore[attr-defined]
+                assert "spam@x.example" in report.get_content()  # type: ignore[attr-defined]
                 await ours.database.write(submission.retry, ours.settings, author, message, "en", clock.now())
                 await until(lambda: store.database.read_now(status, message) == "error")
                 await until(lambda: len(sink.recipients()) == 5)
-            assert sink.asked["p5@x.example"] == 2
+            assert sink.asked["spam@x.example"] == 2
             assert [sink.asked[address] for address in ("ok1@x.example", "ok2@x.example")] == [1, 1]
             assert sink.asked["ok-ala@uni.example"] == 3  # the copy and two reports
-            assert store.database.read_now(states, message)["p5@x.example"] == "failed"
+            assert store.database.read_now(states, message)["spam@x.example"] == "failed"
+
+    asyncio.run(main())
+
+
+def test_an_address_that_does_not_exist_is_not_written_to_again(store: Store) -> None:
+    """A hard bounce suppresses: the next message, and a retry of this one, leave it out and say why."""
+
+    async def main() -> None:
+        async with running(Sink()) as sink:
+            ours = with_relay(store, sink.port)
+            author = store.database.write_now(add_person, "Ala", "Kot", "ok-ala@uni.example")
+            async with working(ours):
+                first = await ours.database.write(send, ours.settings, author, ["p5@x.example", "spam@x.example"])
+                await settled(ours, first)
+                second = await ours.database.write(send, ours.settings, author, ["P5@x.example", "ok@x.example"])
+                await settled(ours, second)
+                await ours.database.write(submission.retry, ours.settings, author, first, "en", clock.now())
+                await until(lambda: store.database.read_now(status, first) == "error")
+            assert (sink.asked["p5@x.example"], sink.asked["P5@x.example"], sink.asked["spam@x.example"]) == (1, 0, 2)
+            assert store.database.read_now(states, first) == {
+                "p5@x.example": "suppressed",
+                "spam@x.example": "failed",
+                "ok-ala@uni.example": "delivered",
+            }
+            left_out = store.database.read_now(rows, second)["P5@x.example"]
+            assert left_out.state == "suppressed"
+            assert "550 5.1.1 no such person" in left_out.reply_text
 
     asyncio.run(main())
 

@@ -233,7 +233,7 @@ def test_outcomes_wake_nobody(postgresql_store: Store) -> None:
     """What a worker writes is its own affair: only what queues recipients is for others."""
 
     def deliver(tx: Tx, message: int) -> None:
-        assert len(queue.claim(tx, "w", 10, clock.now(), 60_000)) == 1
+        assert len(queue.claim(tx, "w", clock.now(), 60_000, single=10, bulk=10)) == 1
         tx.execute(update(recipients).values(state="delivered"))
         assert reports.settle(tx, postgresql_store.settings, [message], clock.now()) == [message]
 

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 
 from postroom.clock import SECOND, now
-from postroom.delivery import policy, queue
+from postroom.delivery import policy, queue, verp
 from postroom.delivery.leases import Leases
-from postroom.delivery.records import Due, Outcome
+from postroom.delivery.records import DomainReport, Due, Outcome, WorkerReport
 from postroom.delivery.relay import Relay
 from postroom.delivery.routing import Routes
 from postroom.delivery.settling import Settler
@@ -20,6 +20,9 @@ from postroom.storage.store import Store
 
 BACKLOG: Final = 60
 """Jobs of each lane that may wait for each connection."""
+
+_REPORTED: Final = 100
+"""Domains that a worker tells of at most."""
 
 LATEST: Final = 2**63 - 1
 """Later than any time."""
@@ -116,7 +119,11 @@ class Dispatch:
 
     def return_path(self, job: Job) -> str:
         """Return the envelope sender of a job's mail; empty where nothing may come back."""
-        return "" if job.skeleton.null_sender else self.settings.return_path
+        if job.skeleton.null_sender:
+            return ""
+        if job.skeleton.common is not None:
+            return verp.of_message(self.settings, self.store.vault, job.dues[0].message_id)
+        return verp.of_recipient(self.settings, self.store.vault, job.dues[0].id)
 
     def refuse(self, dues: Sequence[Due], error: Exception, relay: str = "") -> None:
         """Let recipients fail for whom no mail can be made."""
@@ -141,6 +148,16 @@ class Dispatch:
                     state=outcome.state,
                     code=outcome.reply_code,
                 )
+
+    def report(self) -> WorkerReport:
+        """Tell how the relays do, and which domains are held back."""
+        at = asyncio.get_running_loop().time()
+        held = [
+            DomainReport(name=name, relay=relay.name, busy=busy, waiting=waiting, put_off=put_off)
+            for relay in self.relays.values()
+            for name, busy, waiting, put_off in relay.window.domains(at)
+        ]
+        return WorkerReport(relays=[relay.report() for relay in self.relays.values()], domains=held[:_REPORTED])
 
     def _choose(self, names: Sequence[str]) -> Relay | None:
         up = [relay for name in names if not (relay := self.relays[name]).down]

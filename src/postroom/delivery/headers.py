@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from postroom.delivery.envelope import checked_address
-from postroom.directory.emails import MAX_EMAIL
 from postroom.errors import Invalid
+from postroom.mailbox import MAX_EMAIL
 
 WIDTH: Final = 76
 """Characters of a line, the line end not counted; RFC 5322 section 2.1.1 recommends at most 78."""

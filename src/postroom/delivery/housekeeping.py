@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import delete, select
 
 from postroom.clock import DAY, SECOND
-from postroom.delivery import queue
-from postroom.directory import clients
+from postroom.delivery import presence, queue
+from postroom.directory import clients, suppressions
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import attachments, retention
+from postroom.messages import attachments, reports, retention
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
@@ -121,13 +121,31 @@ async def _forget_copies(store: Store, now: int) -> int:
     return await store.database.write(_delete_copies, now - _COPIES_KEPT, _LIMIT)
 
 
+async def _forget_suppressions(store: Store, now: int) -> int:
+    """Take addresses off the suppression list whose time is over."""
+    return await store.database.write(suppressions.prune_expired, now, _LIMIT)
+
+
+async def _report_bounces(store: Store, now: int) -> int:
+    """Tell authors of bounces that came after the end of a message."""
+    return await store.database.write(reports.report_late_bounces, store.settings, now, _LIMIT)
+
+
+async def _forget_workers(store: Store, now: int) -> int:
+    """Forget workers that have told nothing for long."""
+    return await store.database.write(presence.prune, now)
+
+
 _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "links": _withdraw_links,
+    "bounces": _report_bounces,
     "retained": _remove_messages,
     "orphans": _sweep_somewhere,
     "nonces": _forget_nonces,
     "copies": _forget_copies,
+    "suppressions": _forget_suppressions,
+    "workers": _forget_workers,
 }
 
 

@@ -17,6 +17,7 @@ from typing import Final, Literal
 from msgspec import structs
 
 from postroom.clock import HOUR, MINUTE, SECOND
+from postroom.delivery.bounces.hard import nobody_there
 from postroom.delivery.records import Due, Outcome
 from postroom.delivery.replies import Reply
 from postroom.delivery.smtp import Answer, SmtpError
@@ -37,14 +38,6 @@ _RELAY_TROUBLE: Final = frozenset({454, 530, 534, 535, 538})
 _TOO_MANY: Final = frozenset({452, 552})
 """Replies to RCPT that may mean too many recipients (RFC 5321 section 4.5.3.1.10)."""
 
-_NO_SUCH_ADDRESS: Final = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
-"""Subject and detail of enhanced status codes (RFC 3463, RFC 7505) that say: no mailbox there, now or ever."""
-
-_ADDRESS_WORDS: Final = re.compile(
-    r"(?:no such|unknown|invalid|non-?existent)\W+(?:\w+\W+){0,2}(?:user|recipient|mailbox|address|account)"
-    r"|(?:user|recipient|mailbox|address|account)\W+(?:\S+\W+){0,3}(?:unknown|not found|does(?: not|n't) exist|not exist|invalid)",
-    re.IGNORECASE,
-)
 _POLICY_WORDS: Final = re.compile(r"spam|block|policy|reputation|denied|blacklist|blocklist|greylist", re.IGNORECASE)
 
 _HINT: Final = re.compile(
@@ -76,21 +69,15 @@ def fault(answer: Answer) -> Fault:
     reply = answer.reply
     if relay_trouble(answer):
         return "relay"
-    if reply.enhanced is not None:
-        return _fault_by_status(reply.enhanced[2:], answer)
-    if _POLICY_WORDS.search(reply.text):
-        return "policy"
-    if answer.step == "RCPT" and reply.code in {452, 552}:
+    status = reply.enhanced
+    if answer.step in {"RCPT", "final dot"} and not _POLICY_WORDS.search(reply.text) and nobody_there(status, reply.text):
+        return "address"
+    if status is None:
+        full = answer.step == "RCPT" and reply.code in _TOO_MANY
+        return "policy" if _POLICY_WORDS.search(reply.text) else "mailbox_full" if full else "other"
+    if status[2:] == "2.2":
         return "mailbox_full"
-    return "address" if answer.step == "RCPT" and reply.code in {550, 551, 553} and _ADDRESS_WORDS.search(reply.text) else "other"
-
-
-def _fault_by_status(detail: str, answer: Answer) -> Fault:
-    if detail in _NO_SUCH_ADDRESS:
-        return "address" if answer.step in {"RCPT", "final dot"} else "other"
-    if detail == "2.2":
-        return "mailbox_full"
-    return "policy" if detail.startswith(("7.", "6.")) else "other"
+    return "policy" if status[2:].startswith(("6.", "7.")) else "other"
 
 
 def judge(due: Due, result: Result, settings: DeliverySettings, relay: str, *, now: int, dice: float) -> Outcome:

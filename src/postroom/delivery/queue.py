@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, Row, Select, Update, and_, bindparam, case, func, insert, literal, null, select, update
+from sqlalchemy import BigInteger, Row, Select, Update, and_, bindparam, case, func, insert, literal, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from postroom.clock import HOUR, SECOND
+from postroom.clock import DAY, HOUR, SECOND
 from postroom.delivery.records import Batch, Due, Outcome
-from postroom.directory import people
+from postroom.directory import people, suppressions
 from postroom.directory.values import chunks
 from postroom.messages import reports
 from postroom.messages.records import Lane
@@ -140,14 +140,15 @@ def renew(tx: Tx, owner: str, ids: Sequence[int], until: int) -> set[int]:
     return kept
 
 
-def recover(tx: Tx, settings: DeliverySettings, now: int) -> tuple[int, int, int]:
+def recover(tx: Tx, settings: DeliverySettings, now: int, owner: str = "", holding: Sequence[int] = ()) -> tuple[int, int, int]:
     """Put back every recipient whose lease ran out: its worker died, or lost the store.
 
+    Whoever asks, ``owner``, still answers for those that it is ``holding``: their outcomes may wait for a store that was away.
     Whoever was not being sent to waits again as if never claimed. Of the others, at most one for each of its connections,
     nobody knows: they become ``unknown`` as when a connection breaks after the final dot; who has been so ``POISON`` times is
     parked (waits without a due time) until a person looks. Returns how many there were: put back, unknown, parked.
     """
-    lapsed = and_(IS_SENDING, _r.lease_until <= now)
+    lapsed = and_(IS_SENDING, _r.lease_until <= now, or_(_r.lease_owner != owner, _r.id.not_in(list(holding))))
     started = [row.id for row in tx.execute(_locked(tx, select(_r.id).where(lapsed, _r.started_at != null()).order_by(_r.id)))]
     parked = 0
     for chunk in chunks(started):
@@ -167,6 +168,7 @@ def settle(tx: Tx, settings: Settings, owner: str, batch: Batch, now: int) -> fr
     tried = [_attempt_row(outcome, now) for outcome in batch.outcomes if outcome.state != "delivered" and outcome.recipient_id not in lost]
     if tried:
         tx.execute(insert(attempts), tried)
+        _suppress(tx, settings, [outcome for outcome in batch.outcomes if outcome.suppress and outcome.recipient_id not in lost], now)
     if batch.ended:
         reports.settle(tx, settings, batch.ended, now)
     return lost
@@ -296,6 +298,17 @@ def _settled_row(outcome: Outcome, now: int) -> tuple[object, ...]:
         settled_at,
         outcome.ambiguous,
     )
+
+
+def _suppress(tx: Tx, settings: Settings, outcomes: Sequence[Outcome], now: int) -> None:
+    """Put the addresses that do not exist on the suppression list."""
+    days = settings.delivery.suppress_days
+    if not outcomes or not days:
+        return
+    replies = {outcome.recipient_id: outcome.reply_text for outcome in outcomes}
+    found = tx.execute(select(_r.id, _r.message_id, _r.email).where(_r.id.in_(list(replies)), _r.email != null())).all()
+    for row in found:
+        suppressions.suppress(tx, row.email, "hard_bounce", replies[row.id], now, expires_at=now + days * DAY, message_id=row.message_id)
 
 
 def _attempt_row(outcome: Outcome, now: int) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from postroom.delivery.limits import Pace, Pause
+from postroom.delivery.records import RelayReport
 from postroom.delivery.smtp import SmtpConnection, SmtpError, connect
 from postroom.delivery.window import Job, Taken, Window
 from postroom.settings import RelaySettings, Settings
@@ -34,6 +35,7 @@ class Relay:
         self.open = 0
         self.busy = 0
         self.sent = 0
+        self._told = (0, _now())  # what had been sent when the last report was made
         self._helo = self.settings.helo or settings.mail.domain
         self._back = back
         self._pace = Pace(self.settings.rate)
@@ -52,6 +54,23 @@ class Relay:
     def wait_left(self) -> float:
         """Seconds until it is tried again, while it is down."""
         return self._pause.left(_now())
+
+    def report(self) -> RelayReport:
+        """Tell how it does; its rate is that since the last report."""
+        at = _now()
+        rate = (self.sent - self._told[0]) / max(at - self._told[1], 0.001)
+        self._told = (self.sent, at)
+        return RelayReport(
+            name=self.name,
+            address=self.label,
+            up=not self.down,
+            reason=self.reason,
+            next_try_in=round(self.wait_left, 1) if self.down else None,
+            connections=self.open,
+            busy=self.busy,
+            sent=self.sent,
+            rate=round(rate, 1),
+        )
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 

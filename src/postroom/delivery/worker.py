@@ -13,17 +13,19 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Final
 
 import structlog
 
 from postroom.clock import SECOND, now
-from postroom.delivery import housekeeping, queue
+from postroom.delivery import housekeeping, presence, queue
+from postroom.delivery.bounces.listener import listening
 from postroom.delivery.dispatch import LATEST, Dispatch
 from postroom.delivery.records import Due
 from postroom.delivery.rendering import Renderer
 from postroom.delivery.sender import Sender
+from postroom.delivery.sent_copies import keep_copying
 from postroom.errors import Unavailable
 from postroom.storage.store import Store
 from postroom.storage.wakeup import Wakeup, open_wakeup
@@ -44,6 +46,9 @@ _TENDING: Final = 1.0
 _CLEARING: Final = 60.0
 """Seconds between two rounds of housekeeping."""
 
+_TELLING: Final = 10.0
+"""Seconds between two reports of this worker; one that misses three is taken for gone."""
+
 _log: Final = structlog.get_logger("postroom.delivery")
 
 
@@ -60,6 +65,8 @@ class _Worker:
         self._lease_ms = round(store.settings.delivery.lease * SECOND)
         self._dispatch = Dispatch(store, self._owner)
         self._renderer = Renderer(self._dispatch)
+        self._copies = asyncio.Event()
+        self._started_at = now()
 
     async def run(self, stop: asyncio.Event) -> None:
         relays = self._dispatch.relays.values()
@@ -70,19 +77,18 @@ class _Worker:
             for relay in relays
             for n in range(relay.settings.connections)
         ]
-        async with open_wakeup(self._settings) as wakeup:
-            feeding = [
-                asyncio.create_task(work, name=name)
-                for name, work in (("feeder", self._feed()), ("watcher", self._watch(wakeup)), ("housekeeper", self._keep_house()))
-            ]
-            heartbeat = asyncio.create_task(self._renew(), name="heartbeat")
-            tasks = [*feeding, *senders, heartbeat, settling]
+        async with open_wakeup(self._settings) as wakeup, listening(self._store):
+            feeding = _started(feeder=self._feed(), watcher=self._watch(wakeup), housekeeper=self._keep_house(), recoverer=self._recover())
+            copying = _started(copier=keep_copying(self._store, self._copies))
+            telling = _started(heartbeat=self._renew(), reporter=self._tell())
+            tasks = [*feeding, *copying, *senders, *telling, settling]
             stopping = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             broken = [task for task in tasks if task.done()]
-            await self._wind_up(feeding, senders, settling)
-            await _cancelled([heartbeat, settling])
+            await asyncio.gather(self._wind_up(feeding, senders, settling), _cancelled(copying))
+            await _cancelled([*telling, settling])
+        await self._forget_me()
         _log.info("worker_stopped", owner=self._owner)
         for task in broken:
             task.result()  # a task that ended by itself met something unforeseen: the process is to end, and to be started anew
@@ -108,6 +114,7 @@ class _Worker:
         while True:
             if await wakeup.wait(_LONGEST_WAIT):
                 self._dispatch.look.set()
+                self._copies.set()
 
     async def _feed(self) -> None:
         while True:
@@ -184,24 +191,46 @@ class _Worker:
                 self._dispatch.leases.renewed(ids, kept, until)
 
     async def _keep_house(self) -> None:
-        clear_at = 0.0
         while True:
-            try:
-                await self._recover()
-                if asyncio.get_running_loop().time() >= clear_at:
-                    clear_at = asyncio.get_running_loop().time() + _CLEARING
-                    await housekeeping.clear(self._store, now())
-            except Unavailable as error:
-                _log.warning("store_unavailable", reason=str(error))
-            except Exception:  # noqa: BLE001 - mail goes out even if something cannot be cleared away
-                _log.exception("housekeeping_failed")
-            await asyncio.sleep(self._settings.delivery.lease / 2)
+            await housekeeping.clear(self._store, now())
+            await asyncio.sleep(_CLEARING)
 
     async def _recover(self) -> None:
-        back, unknown, parked = await self._store.database.write(queue.recover, self._settings.delivery, now())
-        if back or unknown or parked:
-            _log.warning("recovered", recipients=back, unknown=unknown, parked=parked)
-            self._dispatch.look.set()
+        """Put back what workers that died have left behind; in a task of its own, since clearing away may take long."""
+        while True:
+            try:
+                back, unknown, parked = await self._store.database.write(
+                    queue.recover, self._settings.delivery, now(), self._owner, self._dispatch.leases.ids
+                )
+            except Unavailable as error:
+                _log.warning("store_unavailable", reason=str(error))
+            else:
+                if back or unknown or parked:
+                    _log.warning("recovered", recipients=back, unknown=unknown, parked=parked)
+                    self._dispatch.look.set()
+            await asyncio.sleep(self._settings.delivery.lease / 2)
+
+    async def _tell(self) -> None:
+        """Let ``postroom queue`` know that this worker lives, and how its relays do."""
+        while True:
+            report = self._dispatch.report()
+            try:
+                await self._store.database.write(presence.put_report, self._owner, report, self._started_at, now())
+            except Unavailable as error:
+                _log.warning("store_unavailable", reason=str(error))
+            await asyncio.sleep(_TELLING)
+
+    async def _forget_me(self) -> None:
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._store.database.write(presence.drop_report, self._owner)
+        except (TimeoutError, Unavailable):
+            pass  # the others see that it tells nothing any more
+
+
+def _started(**work: Coroutine[None, None, None]) -> list[asyncio.Task[None]]:
+    """Run coroutines as tasks with these names."""
+    return [asyncio.create_task(each, name=name) for name, each in work.items()]
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
