@@ -6,6 +6,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Final, get_args
 
+from postroom import mailbox
 from postroom.delivery.bounces.records import Action, Reported
 from postroom.directory import emails
 from postroom.messages.report_texts import one_line
@@ -16,7 +17,7 @@ MAX_RECIPIENTS: Final = 1_000
 MAX_TEXT: Final = 1_000
 """Characters of a mail server's words that are kept."""
 
-_LONGEST_ADDRESS: Final = 2 * emails.MAX_EMAIL
+_LONGEST_ADDRESS: Final = 2 * mailbox.MAX_EMAIL
 _ACTIONS: Final[dict[str, Action]] = {action: action for action in get_args(Action)}
 _BY_CLASS: Final[dict[str, Action]] = {"5": "failed", "4": "delayed", "2": "delivered"}
 """What a status means where the action, which the standard demands, is missing."""
