@@ -73,7 +73,7 @@ def test_nothing_is_done_before_somebody_agrees(run: Any, place: Store, message:
 
 
 def test_those_on_the_wire_are_counted_and_left_alone(run: Any, place: Store, message: int) -> None:
-    change(place, "a@x.example", state="sending", lease_owner="w", lease_until=clock.now() + 60_000, started_at=1)
+    change(place, "a@x.example", state="sending", lease_owner="w", lease_until=clock.now() + 60_000)
     result = run("queue", "cancel", "--message", str(message), "--yes")
     assert "2 recipients cancelled" in result.out
     assert "1 more are being sent at this moment and cannot be called back" in " ".join(result.out.split())

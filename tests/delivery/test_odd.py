@@ -164,7 +164,7 @@ def test_whatever_is_given_makes_a_whole_mail_or_none(changes: dict[str, Any], t
 @given(LINE, LINE, st.lists(st.tuples(LINE, st.sampled_from(["a@x.example", "b.c+d@y.example"])), max_size=4))
 def test_whatever_is_one_line_comes_back_from_headers(subject: str, value: str, people: list[tuple[str, str]]) -> None:
     options = MailOptions(headers=(CustomHeader("X-Any", value),))
-    parsed = read(wire(skeleton(subject=subject, shared=True, to=tuple(people), mail=options).shared()))
+    parsed = read(wire(skeleton(subject=subject, shared=True, to=tuple(people), mail=options).fill(recipient())))
     assert str(parsed["Subject"]).split() == subject.split()
     assert parsed["X-Any"].split() == value.split()
     assert [address.addr_spec for address in parsed["To"].addresses] == [address for _, address in people]

@@ -33,7 +33,7 @@ def mailing_to(store: Store, wanted: dict[str, str]) -> int:
     for email, state in wanted.items():
         values: dict[str, Any] = {"state": state, "due_at": LATER, "reply_text": "450 later"}
         if state == "sending":
-            values |= {"lease_owner": "w", "lease_until": LATER, "started_at": NOW}
+            values |= {"lease_owner": "w", "lease_until": LATER}
         if state in {"delivered", "failed", "expired", "cancelled"}:
             values |= {"due_at": None, "settled_at": NOW}
         change(store, message, email, **values)
@@ -129,7 +129,6 @@ def test_cancel_ends_whoever_waits_and_settles_the_message(store: Store) -> None
 def test_nobody_calls_back_what_is_being_sent(store: Store) -> None:
     """Design 1.3: the worker that holds the lease alone says what became of it."""
     message = mailing(store, s="sending", claimed="sending", d="deferred")
-    change(store, message, "claimed@x.example", started_at=None)
     before = found(store, message)
     chosen = Selection(message_id=message)
     assert store.database.read_now(operations.count, chosen, CANCEL) == Affected(states={"deferred": 1}, on_wire=2)

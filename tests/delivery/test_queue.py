@@ -33,7 +33,7 @@ def settle(store: Store, outcomes: Sequence[Outcome], starts: Sequence[int] = ()
     """Write outcomes, and look whether their messages are done."""
     ended = tuple({outcome.message_id for outcome in outcomes})
     return store.database.write_now(
-        queue.settle, store.settings, owner, Batch(outcomes=tuple(outcomes), starts=tuple(starts), ended=ended), NOW
+        queue.settle, store.settings, owner, Batch(outcomes=tuple(outcomes), starts=tuple(starts), on_wire=tuple(starts), ended=ended), NOW
     )
 
 
@@ -98,6 +98,7 @@ def test_leases_are_renewed_or_run_out(store: Store) -> None:
     """Design 1.3: whom a dead worker had claimed but not begun with waits again as if nothing had been."""
     message = store.database.write_now(add_message, ["a@x.example", "b@x.example"])
     first, second = claim(store)
+    settle(store, [])
     assert store.database.write_now(queue.renew, "one", [first.id], NOW + 10 * LEASE) == {first.id}
     assert store.database.write_now(queue.renew, "two", [second.id], NOW + 10 * LEASE) == set()
     assert recover(store) == (1, 0, 0)
@@ -116,7 +117,7 @@ def test_whose_mail_was_on_the_wire_is_unknown_after_a_crash(store: Store, hold:
     assert settle(store, [], [first.id]) == frozenset()
     assert recover(store, unknown_pause=7, unknown_hold=hold) == (1, 1, 0)
     row = store.database.read_now(rows, message)["a@x.example"]
-    assert (row.state, row.attempts, row.recoveries, bool(row.ambiguous), row.started_at) == ("unknown", 1, 1, True, None)
+    assert (row.state, row.attempts, row.recoveries, bool(row.ambiguous), row.lease_owner) == ("unknown", 1, 1, True, None)
     assert row.due_at == (None if hold else NOW + LEASE + 7_000)
     assert [(tried.recipient_id, tried.outcome) for tried in store.database.read_now(tries)] == [(first.id, "unknown")]
 

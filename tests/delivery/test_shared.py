@@ -29,32 +29,32 @@ def people(field: Any) -> list[tuple[str, str]]:
 
 def test_everybody_gets_the_same_mail_which_names_to_and_cc() -> None:
     rendered = skeleton(**SHARED)
-    assert rendered.fill(recipient("ola@x.example")) is rendered.fill(recipient("hidden@x.example")) is rendered.shared()
-    parsed = read(wire(rendered.shared()))
+    assert rendered.fill(recipient("ola@x.example")) is rendered.fill(recipient("hidden@x.example"))
+    parsed = read(wire(rendered.fill(recipient())))
     assert people(parsed["To"]) == list(TO)
     assert people(parsed["Cc"]) == list(CC)
     assert parsed["Bcc"] is None
-    assert rendered.size == rendered.shared().size
+    assert rendered.size == rendered.fill(recipient()).size
 
 
 def test_the_message_id_is_of_the_message() -> None:
-    parsed = read(wire(skeleton(**SHARED).shared()))
+    parsed = read(wire(skeleton(**SHARED).fill(recipient())))
     assert re.fullmatch(r"<7\.[A-Za-z0-9_-]{16}@mail\.uni\.example>", parsed["Message-ID"])
     assert parsed["Message-ID"] == composer.message_id(VAULT, "mail.uni.example", 7) == copy_of()["Message-ID"]
     given = {**SHARED, "mail": MailOptions(message_id="own@client.example")}
-    assert read(wire(skeleton(**given).shared()))["Message-ID"] == "<own@client.example>"
+    assert read(wire(skeleton(**given).fill(recipient())))["Message-ID"] == "<own@client.example>"
 
 
 def test_a_message_to_hidden_recipients_only_names_nobody() -> None:
     """RFC 5322 section 3.4: an empty group."""
-    parsed = read(wire(skeleton(shared=True).shared()))
+    parsed = read(wire(skeleton(shared=True).fill(recipient())))
     assert str(parsed["To"]) == "undisclosed-recipients:;"
     assert parsed["Cc"] is None
 
 
 def test_thousands_can_be_named_and_more_are_refused() -> None:
     many = tuple((f"Osoba Ł{number}", f"person{number}@students.uni.example") for number in range(MAX_NAMED))
-    data = wire(skeleton(shared=True, to=many).shared())
+    data = wire(skeleton(shared=True, to=many).fill(recipient()))
     field = data[data.index(b"\r\nTo:") + 2 : data.index(b"\r\nMessage-ID:")]
     assert max(map(len, field.split(b"\r\n"))) <= 78
     assert field.count(b"@students.uni.example>,") == MAX_NAMED - 1
@@ -66,11 +66,6 @@ def test_thousands_can_be_named_and_more_are_refused() -> None:
 def test_injection_through_one_of_the_named_is_refused(person: tuple[str, str]) -> None:
     with pytest.raises(Invalid):
         skeleton(shared=True, to=(*TO, person))
-
-
-def test_a_message_of_single_mails_has_no_common_one() -> None:
-    with pytest.raises(ValueError, match="not shared"):
-        skeleton().shared()
 
 
 def test_a_shared_message_is_no_template() -> None:
@@ -88,7 +83,7 @@ def test_the_authors_copy_names_everybody() -> None:
 
 def test_hidden_recipients_stand_in_no_mail() -> None:
     hidden = {"bcc": (("", "hidden@x.example"),)}
-    assert b"hidden" not in wire(skeleton(**SHARED, **hidden).shared())
+    assert b"hidden" not in wire(skeleton(**SHARED, **hidden).fill(recipient()))
     assert mail(**hidden)["Bcc"] is None
 
 

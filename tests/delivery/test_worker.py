@@ -218,7 +218,7 @@ def test_killed_worker_loses_nobody(store: Store) -> None:
             people = [f"ok{n}@x.example" for n in range(10)]
             message = store.database.write_now(add_message, people)
             claimed = store.database.write_now(queue.claim, "dead worker", clock.now(), 300, single=10, bulk=0)
-            begun = Batch(outcomes=(), starts=(claimed[0].id, claimed[1].id), ended=())
+            begun = Batch(outcomes=(), starts=(), on_wire=(claimed[0].id, claimed[1].id), ended=())
             store.database.write_now(queue.settle, store.settings, "dead worker", begun, clock.now())
             ours = with_relay(store, sink.port, DeliverySettings(lease=1, unknown_pause=0.1))
             async with working(ours):

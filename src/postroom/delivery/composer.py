@@ -53,6 +53,8 @@ class Skeleton(Struct, frozen=True, kw_only=True):
     is_html: bool
     size: int
     """Bytes held in memory."""
+    sender: str
+    """The address in From: routes are chosen by it."""
     delivery_receipt: bool
     """Whether mail servers are to tell when it was delivered (RFC 3461: ``NOTIFY=SUCCESS,FAILURE``)."""
     null_sender: bool
@@ -78,12 +80,6 @@ class Skeleton(Struct, frozen=True, kw_only=True):
         values = Values(plain, escaped)
         filled = [piece if isinstance(piece, bytes) else sealed(piece.fill(values)) for piece in self.tail]
         return joined((self.head, own, identifier, *filled))
-
-    def shared(self) -> Mail:
-        """Return the mail of a shared message, the same for all its recipients. Raises ``ValueError`` for any other."""
-        if self.common is None:
-            raise ValueError("the message is not shared: each recipient has a mail of its own")
-        return self.common
 
 
 def message_id(vault: Vault, domain: str, message: int, recipient: int | None = None) -> str:
@@ -126,6 +122,7 @@ def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: boo
         is_template=bool(letter.mark),
         is_html=context.content_format == "html",
         size=common.size if common else len(head) + sum(len(piece) if isinstance(piece, bytes) else _SLOT_SIZE for piece in tail),
+        sender=fields.sender(letter),
         delivery_receipt=letter.options.delivery_receipt and not letter.options.automatic,
         null_sender=letter.options.automatic != "",
         common=common,

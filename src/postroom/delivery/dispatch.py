@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import structlog
+from msgspec import structs
 
 from postroom.clock import SECOND, now
 from postroom.delivery import policy, queue, verp
@@ -47,7 +48,7 @@ class Dispatch:
         """Whether the last claim left due recipients behind."""
         self.relays = {name: Relay(name, store.settings, self.look.set) for name in store.settings.all_relays}
         self.routes = Routes(store.settings)
-        self._capacity = BACKLOG * sum(relay.settings.connections for relay in self.relays.values())
+        self._capacity = BACKLOG * self.connections
 
     @property
     def all_down(self) -> bool:
@@ -63,6 +64,11 @@ class Dispatch:
         """Return how many single and how many bulk recipients may be claimed; no bulk while much waits, so that claims stay large."""
         free = [self._capacity - sum(relay.window.waiting(lane) for relay in self.relays.values()) for lane in ("single", "bulk")]
         return free[0], free[1] if free[1] > self._capacity // 2 else 0
+
+    @property
+    def connections(self) -> int:
+        """Connections of all relays together."""
+        return sum(relay.settings.connections for relay in self.relays.values())
 
     def call_for_more(self) -> None:
         """Wake the feeder when more recipients are due and the windows get low."""
@@ -83,10 +89,10 @@ class Dispatch:
             self.relays[name].put(theirs)
         return left
 
-    async def give_back(self, jobs: Sequence[Job], relay: Relay) -> None:
-        """Find other relays for what a relay in trouble could not take; what finds none waits in the store, no attempt burnt."""
-        left = self.assign(jobs)
-        await self.release(left, relay.wait_left if not self.all_down else None)
+    async def give_back(self, jobs: Sequence[Job]) -> None:
+        """Find relays for what could not go out; what finds none waits in the store until the first is tried again, no attempt burnt."""
+        self.settler.not_sent(due.id for job in jobs for due in job.dues)
+        await self.release(self.assign(jobs), self.wait_left)
         self.look.set()
 
     async def put_off(self) -> None:
@@ -99,23 +105,27 @@ class Dispatch:
 
     async def release(self, jobs: Sequence[Job], seconds: float | None = None) -> None:
         """Put recipients back as if never tried, due in so many seconds (``None``: as before)."""
-        await self.release_ids([due.id for job in jobs for due in job.dues], seconds)
+        await self.release_ids(self.leases.give_up(due for job in jobs for due in job.dues), seconds)
 
     async def release_ids(self, ids: Sequence[int], seconds: float | None = None) -> None:
         """See ``release``. When the store is away their leases run out."""
         if not ids:
             return
         due_at = None if seconds is None else now() + round(seconds * SECOND)
+        self.leases.drop(ids)  # before they can be claimed anew
         try:
             await self.store.database.write(queue.release, self.owner, ids, due_at)
         except Unavailable as error:
             _log.warning("store_unavailable", reason=str(error))
-        self.leases.drop(ids)
 
-    def holds(self, job: Job) -> bool:
-        """Tell whether everybody of a job is still ours."""
+    def still_held(self, job: Job) -> Job | None:
+        """Return the job with those who are still ours, ``None`` if nobody is; whoever recovers the others will send to them."""
         at = now()
-        return all(self.leases.holds(due.id, at) for due in job.dues)
+        dues = tuple(due for due in job.dues if self.leases.holds(due, at))
+        if len(dues) == len(job.dues):
+            return job
+        self.leases.give_up(due for due in job.dues if due not in dues)
+        return structs.replace(job, dues=dues) if dues else None
 
     def return_path(self, job: Job) -> str:
         """Return the envelope sender of a job's mail; empty where nothing may come back."""

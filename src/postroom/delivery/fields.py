@@ -60,6 +60,11 @@ def description(of: Letter, *, mailing: bool) -> list[Piece]:
     ]
 
 
+def sender(of: Letter) -> str:
+    """Return the address in From."""
+    return _sender(of)[0][1]
+
+
 def _sender(of: Letter) -> tuple[Named, Named]:
     """Return who stands in From, and whom it is from in truth."""
     context, settings, given = of.context, of.settings, of.options.sender

@@ -30,6 +30,9 @@ Step = Callable[[Store, int], Awaitable[int]]
 _LIMIT: Final = 1_000
 """Rows that one step touches at most, so that nobody waits for it long; others may write between two of them."""
 
+_FEW: Final = 100
+"""Messages whose end, or whose report, one step writes at most."""
+
 _ROUNDS: Final = 200
 """Steps of one kind at a time at most."""
 
@@ -121,6 +124,11 @@ async def _forget_copies(store: Store, now: int) -> int:
     return await store.database.write(_delete_copies, now - _COPIES_KEPT, _LIMIT)
 
 
+async def _settle_messages(store: Store, now: int) -> int:
+    """Settle messages that nobody settled though nobody of them is open: a worker that stood still for long may leave one behind."""
+    return await store.database.write(reports.settle_forgotten, store.settings, now, _FEW)
+
+
 async def _forget_suppressions(store: Store, now: int) -> int:
     """Take addresses off the suppression list whose time is over."""
     return await store.database.write(suppressions.prune_expired, now, _LIMIT)
@@ -128,7 +136,7 @@ async def _forget_suppressions(store: Store, now: int) -> int:
 
 async def _report_bounces(store: Store, now: int) -> int:
     """Tell authors of bounces that came after the end of a message."""
-    return await store.database.write(reports.report_late_bounces, store.settings, now, _LIMIT)
+    return await store.database.write(reports.report_late_bounces, store.settings, now, _FEW)
 
 
 async def _forget_workers(store: Store, now: int) -> int:
@@ -138,6 +146,7 @@ async def _forget_workers(store: Store, now: int) -> int:
 
 _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
+    "settled": _settle_messages,
     "links": _withdraw_links,
     "bounces": _report_bounces,
     "retained": _remove_messages,

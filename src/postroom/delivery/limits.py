@@ -40,11 +40,6 @@ class Pause:
         self._length = 0.0
         self._until = 0.0
 
-    @property
-    def running(self) -> bool:
-        """Whether the last thing known is trouble."""
-        return self._length > 0
-
     def left(self, now: float) -> float:
         """Return the seconds until the next try."""
         return max(0.0, self._until - now)

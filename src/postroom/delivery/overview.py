@@ -131,13 +131,13 @@ def _last_replies(tx: Tx, message_ids: Sequence[int]) -> dict[int, str]:
 
 def _tries(tx: Tx, message_id: int, first: int, last: int) -> dict[int, list[Attempt]]:
     rows = tx.execute(
-        select(attempts.c.recipient_id, attempts.c.at, attempts.c.relay, attempts.c.outcome, attempts.c.reply_code, attempts.c.reply_text)
+        select(attempts.c.recipient_id, *(attempts.c[name] for name in Attempt.__struct_fields__))
         .join_from(attempts, recipients, _r.id == attempts.c.recipient_id)
         .where(_r.message_id == message_id, _r.id.between(first, last))
         .order_by(attempts.c.id)
     ).all()
     found: dict[int, list[Attempt]] = {}
     for row in rows:
-        tried = Attempt(at=row.at, relay=row.relay, outcome=row.outcome, reply_code=row.reply_code, reply_text=row.reply_text)
+        tried = Attempt(**{name: getattr(row, name) for name in Attempt.__struct_fields__})
         found.setdefault(row.recipient_id, []).append(tried)
     return found

@@ -12,13 +12,13 @@
 """
 
 import re
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import structs
 
 from postroom.clock import HOUR, MINUTE, SECOND
 from postroom.delivery.bounces.hard import nobody_there
-from postroom.delivery.records import Due, Outcome
+from postroom.delivery.records import Due, Fault, Outcome
 from postroom.delivery.replies import Reply
 from postroom.delivery.smtp import Answer, SmtpError
 from postroom.errors import Invalid
@@ -28,12 +28,8 @@ from postroom.settings import DeliverySettings
 JITTER: Final = 0.2
 """Part of a pause by which it varies, so that recipients deferred together do not come back together."""
 
-Fault = Literal["relay", "address", "mailbox_full", "policy", "other"]
-"""Whose matter a refusal is: our own standing with the relay, an address that does not exist, a mailbox without room, what the
-receiving side allows (reputation, content, greylisting), or anything else."""
-
-_RELAY_TROUBLE: Final = frozenset({454, 530, 534, 535, 538})
-"""Replies about our own login or encryption (RFC 4954 section 6, RFC 3207): no fault of a recipient."""
+_RELAY_TROUBLE: Final = frozenset({421, 454, 530, 534, 535, 538})
+"""Replies to MAIL about our own login or encryption (RFC 4954 section 6, RFC 3207), or that the relay closes: no fault of a recipient."""
 
 _TOO_MANY: Final = frozenset({452, 552})
 """Replies to RCPT that may mean too many recipients (RFC 5321 section 4.5.3.1.10)."""
@@ -93,8 +89,11 @@ def judge(due: Due, result: Result, settings: DeliverySettings, relay: str, *, n
         return outcome(due, "delivered", result.reply.code, str(result.reply), relay)
     code, text = result.reply.code, f"{result.reply} (to {result.step})"
     if code < 500 or too_many(result):  # noqa: PLR2004 - 5xx is the class of permanent failures
-        return _deferred(due, (code, text), relay, now, _wait(due, result, settings, dice))
-    return structs.replace(outcome(due, "failed", code, text, relay), suppress=fault(result) == "address")
+        judged = _deferred(due, (code, text), relay, now, _wait(due, result, settings, dice))
+    else:
+        judged = outcome(due, "failed", code, text, relay)
+    whose = fault(result)
+    return structs.replace(judged, fault=whose, suppress=judged.state == "failed" and whose == "address")
 
 
 def pause(attempts: int, settings: DeliverySettings, dice: float) -> int:

@@ -5,26 +5,28 @@ that lives renews its leases, one that died loses them, and ``recover`` puts the
 can settle it, so two workers never write over each other. Leases compare the clock of their owner with the clock of
 whoever recovers them, so the clocks of several hosts should agree to within a few seconds.
 
-``started_at`` says that the mail of a claimed recipient may be on the wire. It is written before that is so, in the
-transaction that settles the last mail of the same connection; so a crash leaves at most one such row for each connection.
+Whose mail may be on the wire stands in the one row of the worker (``workers.on_wire``). It is written before that is so, in the
+transaction that settles the last mail of the same connection; so a crash leaves at most one mail for each connection of which
+nobody knows.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, Row, Select, Update, and_, bindparam, case, func, insert, literal, null, or_, select, update
+from sqlalchemy import BigInteger, Select, Update, and_, bindparam, case, func, insert, literal, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from postroom.clock import DAY, HOUR, SECOND
-from postroom.delivery.records import Batch, Due, Outcome
+from postroom.delivery.records import PARKED_MARK, Batch, Due, Outcome
 from postroom.directory import people, suppressions
 from postroom.directory.values import chunks
 from postroom.messages import reports
 from postroom.messages.records import Lane
 from postroom.settings import DeliverySettings, Settings
+from postroom.storage import plain
 from postroom.storage.database import Tx
-from postroom.storage.tables import FINAL_STATES, IS_SENDING, IS_WAITING, attempts, recipients, users
+from postroom.storage.tables import FINAL_STATES, IS_SENDING, IS_WAITING, attempts, recipients, users, workers
 
 OVERDUE: Final = HOUR
 """How long after its expiry a recipient is given up without a last try, because nobody could make that try."""
@@ -32,15 +34,14 @@ OVERDUE: Final = HOUR
 POISON: Final = 3
 """Crashes of workers that were sending to a recipient, after which it is parked."""
 
-PARKED: Final = "parked: three workers died while they sent to this recipient; 'postroom queue release' lets it go on"
+PARKED: Final = f"{PARKED_MARK} three workers died while they sent to this recipient; 'postroom queue release' lets it go on"
 
 _CRASHED: Final = "the worker died while it sent this mail"
 
 _r: Final = recipients.c
 _NAME: Final = select(people.full_name()).where(users.c.id == _r.user_id).correlate(recipients).scalar_subquery()
 
-# The two statements of each group commit, in the words of each driver: SQLAlchemy's own way to say them costs more than running
-# them. Their rows come as one JSON array, so that the number of recipients changes neither
+# The two statements of each group commit (``storage.plain``). Their rows come as one JSON array, so that the number of recipients
 # the text of the statement nor how often the database is spoken to; what they return is who was really held.
 _ROWS: Final = {
     "sqlite": (
@@ -54,40 +55,55 @@ _ROWS: Final = {
         " FROM jsonb_array_elements(CAST(%(rows)s AS jsonb))"
     ),
 }
-_NUMBERS: Final = {
-    "sqlite": "SELECT value AS id FROM json_each(:rows)",
-    "postgresql": "SELECT value::bigint AS id FROM jsonb_array_elements_text(CAST(%(rows)s AS jsonb))",
-}
+# Only rows that are being sent have an owner. That is not said by their state as well: PostgreSQL would take the index of leases for
+# it, and read all of them with whatever was there before, instead of a few rows by number.
 _HELD: Final = {
-    "sqlite": " WHERE recipients.id = new.id AND recipients.state = 'sending' AND recipients.lease_owner = :owner RETURNING recipients.id",
-    "postgresql": (
-        " WHERE recipients.id = new.id AND recipients.state = 'sending' AND recipients.lease_owner = %(owner)s RETURNING recipients.id"
-    ),
+    "sqlite": " WHERE recipients.id = new.id AND recipients.lease_owner = :owner RETURNING recipients.id",
+    "postgresql": " WHERE recipients.id = new.id AND recipients.lease_owner = %(owner)s RETURNING recipients.id",
 }
 _SETTLE: Final = {
     dialect: (
         "UPDATE recipients SET state = new.state, due_at = new.due_at, reply_code = new.code, reply_text = new.reply,"
         " settled_at = new.settled_at, ambiguous = recipients.ambiguous OR new.ambiguous,"
-        f" lease_owner = NULL, lease_until = NULL, started_at = NULL FROM ({rows}) AS new{_HELD[dialect]}"
+        f" lease_owner = NULL, lease_until = NULL FROM ({rows}) AS new{_HELD[dialect]}"
     )
     for dialect, rows in _ROWS.items()
 }
-_START: Final = {
-    "sqlite": f"UPDATE recipients SET started_at = :at FROM ({_NUMBERS['sqlite']}) AS new{_HELD['sqlite']}",
-    "postgresql": f"UPDATE recipients SET started_at = %(at)s FROM ({_NUMBERS['postgresql']}) AS new{_HELD['postgresql']}",
+_STILL_HELD: Final = {
+    "sqlite": (
+        "SELECT recipients.id FROM json_each(:rows) AS wanted JOIN recipients ON recipients.id = wanted.value"
+        " WHERE recipients.lease_owner = :owner"
+    ),
+    "postgresql": (
+        "SELECT recipients.id FROM jsonb_array_elements_text(CAST(%(rows)s AS jsonb)) AS wanted"
+        " JOIN recipients ON recipients.id = wanted.value::bigint WHERE recipients.lease_owner = %(owner)s"
+    ),
+}
+_ON_WIRE: Final = {
+    "sqlite": (
+        "INSERT INTO workers (name, started_at, seen_at, on_wire) VALUES (:owner, :now, :now, :on_wire)"
+        " ON CONFLICT (name) DO UPDATE SET on_wire = excluded.on_wire RETURNING name"
+    ),
+    "postgresql": (
+        "INSERT INTO workers (name, started_at, seen_at, on_wire) VALUES (%(owner)s, %(now)s, %(now)s, %(on_wire)s)"
+        " ON CONFLICT (name) DO UPDATE SET on_wire = excluded.on_wire RETURNING name"
+    ),
 }
 
 
-def _claiming(dialect: str) -> Update:
+def _locked(rows: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Lock the rows and pass over those that somebody else works on; SQLite has one writer at a time, so it says nothing there."""
+    return rows.with_for_update(skip_locked=True)
+
+
+def _claiming() -> Update:
     """Build the statement that claims recipients of one lane."""
-    due = (
+    due = _locked(
         select(_r.id)
         .where(_r.lane == bindparam("claimed_lane"), IS_WAITING, _r.due_at <= bindparam("now"))
         .order_by(_r.due_at)
         .limit(bindparam("most"))
     )
-    if dialect == "postgresql":  # SQLite has one writer at a time
-        due = due.with_for_update(skip_locked=True)
     return (
         update(recipients)
         .where(_r.id.in_(due.scalar_subquery()))
@@ -107,7 +123,7 @@ def _claiming(dialect: str) -> Update:
     )
 
 
-_CLAIM: Final = {dialect: _claiming(dialect) for dialect in ("sqlite", "postgresql")}
+_CLAIM: Final = _claiming()
 
 
 def claim(tx: Tx, owner: str, now: int, lease_ms: int, *, single: int, bulk: int) -> list[Due]:
@@ -134,8 +150,7 @@ def renew(tx: Tx, owner: str, ids: Sequence[int], until: int) -> set[int]:
     kept: set[int] = set()
     for chunk in chunks(sorted(ids)):
         held = select(_r.id).where(_r.id.in_(chunk), _held_by(owner))
-        rows = held.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else held
-        tx.execute(update(recipients).where(_r.id.in_(rows.scalar_subquery())).values(lease_until=until))
+        tx.execute(update(recipients).where(_r.id.in_(_locked(held).scalar_subquery())).values(lease_until=until))
         kept.update(tx.scalars(held))
     return kept
 
@@ -148,14 +163,21 @@ def recover(tx: Tx, settings: DeliverySettings, now: int, owner: str = "", holdi
     nobody knows: they become ``unknown`` as when a connection breaks after the final dot; who has been so ``POISON`` times is
     parked (waits without a due time) until a person looks. Returns how many there were: put back, unknown, parked.
     """
-    lapsed = and_(IS_SENDING, _r.lease_until <= now, or_(_r.lease_owner != owner, _r.id.not_in(list(holding))))
-    started = [row.id for row in tx.execute(_locked(tx, select(_r.id).where(lapsed, _r.started_at != null()).order_by(_r.id)))]
-    parked = 0
-    for chunk in chunks(started):
-        parked += _recover_started(tx, settings, chunk, now)
-    waiting = _locked(tx, select(_r.id).where(lapsed, _r.started_at == null()))
-    back = tx.execute(update(recipients).where(_r.id.in_(waiting.scalar_subquery()), lapsed).values(_unclaimed())).rowcount
-    return back, len(started) - parked, parked
+    lapsed = and_(IS_SENDING, _r.lease_until <= now)
+    back = parked = unknown = 0
+    for dead in tx.scalars(select(_r.lease_owner).where(lapsed).distinct().order_by(_r.lease_owner)).all():
+        on_wire = _last_on_wire(tx, dead)
+        rows = tx.execute(_locked(select(_r.id).where(lapsed, _r.lease_owner == dead).order_by(_r.id)))
+        held = set(holding) if dead == owner else set()
+        ids = [row.id for row in rows if row.id not in held]
+        started = [number for number in ids if on_wire is None or number in on_wire]
+        for chunk in chunks(started):
+            parked += _recover_started(tx, settings, chunk, now)
+        for chunk in chunks(sorted(set(ids).difference(started))):
+            tx.execute(update(recipients).where(_r.id.in_(chunk)).values(_unclaimed()))
+        back += len(ids) - len(started)
+        unknown += len(started)
+    return back, unknown - parked, parked
 
 
 def settle(tx: Tx, settings: Settings, owner: str, batch: Batch, now: int) -> frozenset[int]:
@@ -164,7 +186,11 @@ def settle(tx: Tx, settings: Settings, owner: str, batch: Batch, now: int) -> fr
     Returns the recipients that ``owner`` no longer held: somebody else answers for them now, and nothing was changed. The number
     of statements does not depend on the number of recipients.
     """
-    lost = _settle_rows(tx, owner, batch.outcomes, now) | _start_rows(tx, owner, batch.starts, now)
+    on_wire = msgspec.json.encode(batch.on_wire).decode()
+    plain.run(
+        tx, _ON_WIRE, {"owner": owner, "now": now, "on_wire": on_wire}
+    )  # first, as ``recover`` does: whoever comes second sees the other
+    lost = _settle_rows(tx, owner, batch.outcomes, now) | _not_held(tx, owner, batch.starts)
     tried = [_attempt_row(outcome, now) for outcome in batch.outcomes if outcome.state != "delivered" and outcome.recipient_id not in lost]
     if tried:
         tx.execute(insert(attempts), tried)
@@ -179,9 +205,7 @@ def expire(tx: Tx, settings: Settings, now: int, limit: int) -> int:
 
     In normal times a recipient's own last try, at its expiry, decides; those held for a person to decide are left alone.
     """
-    overdue = select(_r.id).where(IS_WAITING, _r.due_at <= now, _r.expires_at <= now - OVERDUE).limit(limit)
-    if tx.dialect.name == "postgresql":
-        overdue = overdue.with_for_update(skip_locked=True)
+    overdue = _locked(select(_r.id).where(IS_WAITING, _r.due_at != null(), _r.expires_at <= now - OVERDUE).limit(limit))
     rows = tx.execute(
         update(recipients)
         .where(_r.id.in_(overdue.scalar_subquery()))
@@ -221,13 +245,8 @@ def _claim_lane(tx: Tx, owner: str, lane: Lane, limit: int, *, now: int, until: 
             expires_at=row.expires_at,
             variables=row.variables,
         )
-        for row in tx.execute(_CLAIM[tx.dialect.name], values)
+        for row in tx.execute(_CLAIM, values)
     ]
-
-
-def _locked(tx: Tx, rows: Select[tuple[int]]) -> Select[tuple[int]]:
-    """Lock the rows and pass over those that somebody else works on; SQLite has one writer at a time."""
-    return rows.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else rows
 
 
 def _held_by(owner: str) -> ColumnElement[bool]:
@@ -237,7 +256,13 @@ def _held_by(owner: str) -> ColumnElement[bool]:
 def _unclaimed() -> dict[str, Any]:
     """Return what makes a claimed row what it was before."""
     before = case((_r.attempts > 1, "deferred"), else_="queued")
-    return {"state": before, "attempts": _r.attempts - 1, "lease_owner": None, "lease_until": None, "started_at": None}
+    return {"state": before, "attempts": _r.attempts - 1, "lease_owner": None, "lease_until": None}
+
+
+def _last_on_wire(tx: Tx, owner: str) -> frozenset[int] | None:
+    """Return whose mail a worker said that it hands over, ``None`` if it never said anything; until the end it can say nothing else."""
+    row = tx.execute(select(workers.c.on_wire).where(workers.c.name == owner).with_for_update()).first()
+    return None if row is None else frozenset(msgspec.json.decode(row.on_wire, type=list[int]))
 
 
 def _recover_started(tx: Tx, settings: DeliverySettings, ids: Sequence[int], now: int) -> int:
@@ -256,11 +281,10 @@ def _recover_started(tx: Tx, settings: DeliverySettings, ids: Sequence[int], now
             reply_text=case((poison, PARKED), else_=_CRASHED),
             lease_owner=None,
             lease_until=None,
-            started_at=None,
         )
         .returning(_r.id, _r.recoveries)
     ).all()
-    noted = {"at": now, "relay": "", "outcome": "unknown", "reply_code": None, "reply_text": _CRASHED}
+    noted = {"at": now, "relay": "", "outcome": "unknown", "fault": None, "reply_code": None, "reply_text": _CRASHED}
     tx.execute(insert(attempts), [{"recipient_id": row.id, **noted} for row in rows])
     return sum(row.recoveries >= POISON for row in rows)
 
@@ -270,20 +294,18 @@ def _settle_rows(tx: Tx, owner: str, outcomes: Sequence[Outcome], now: int) -> f
     if not outcomes:
         return frozenset()
     rows = msgspec.json.encode([_settled_row(outcome, now) for outcome in outcomes]).decode()
-    written = tx.exec_driver_sql(_SETTLE[tx.dialect.name], {"rows": rows, "owner": owner}).all()
+    written = plain.run(tx, _SETTLE, {"rows": rows, "owner": owner})
     return _missing((outcome.recipient_id for outcome in outcomes), len(outcomes), written)
 
 
-def _start_rows(tx: Tx, owner: str, starts: Sequence[int], now: int) -> frozenset[int]:
-    """Note who is sent to next; return whom ``owner`` did not hold."""
+def _not_held(tx: Tx, owner: str, starts: Sequence[int]) -> frozenset[int]:
+    """Return those who are to be sent to next and whom ``owner`` does not hold any more."""
     if not starts:
         return frozenset()
-    rows = msgspec.json.encode(starts).decode()
-    written = tx.exec_driver_sql(_START[tx.dialect.name], {"rows": rows, "owner": owner, "at": now}).all()
-    return _missing(starts, len(starts), written)
+    return _missing(starts, len(starts), plain.run(tx, _STILL_HELD, {"rows": msgspec.json.encode(starts).decode(), "owner": owner}))
 
 
-def _missing(wanted: Iterable[int], count: int, written: Sequence[Row[Any]]) -> frozenset[int]:
+def _missing(wanted: Iterable[int], count: int, written: Sequence[tuple[int, ...]]) -> frozenset[int]:
     return frozenset() if len(written) == count else frozenset(wanted).difference(row[0] for row in written)
 
 
@@ -306,8 +328,7 @@ def _suppress(tx: Tx, settings: Settings, outcomes: Sequence[Outcome], now: int)
     if not outcomes or not days:
         return
     replies = {outcome.recipient_id: outcome.reply_text for outcome in outcomes}
-    found = tx.execute(select(_r.id, _r.message_id, _r.email).where(_r.id.in_(list(replies)), _r.email != null())).all()
-    for row in found:
+    for row in [row for chunk in chunks(replies) for row in tx.execute(select(_r.id, _r.message_id, _r.email).where(_r.id.in_(chunk)))]:
         suppressions.suppress(tx, row.email, "hard_bounce", replies[row.id], now, expires_at=now + days * DAY, message_id=row.message_id)
 
 
@@ -317,6 +338,7 @@ def _attempt_row(outcome: Outcome, now: int) -> dict[str, object]:
         "at": now,
         "relay": outcome.relay,
         "outcome": outcome.state,
+        "fault": outcome.fault,
         "reply_code": outcome.reply_code,
         "reply_text": outcome.reply_text,
     }

@@ -1,6 +1,6 @@
 """What the parts of delivery hand to each other, as small typed records; times in milliseconds (``postroom.clock``)."""
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -8,6 +8,11 @@ from postroom.messages.records import Lane, Recipient, Role, State
 
 PARKED_MARK: Final = "parked:"
 """Begins the ``reply_text`` of a recipient that waits, without a due time, because workers died while they sent to it."""
+
+
+Fault = Literal["relay", "address", "mailbox_full", "policy", "other"]
+"""Whose matter a refusal is: our own standing with the relay, an address that does not exist, a mailbox without room, what the
+receiving side allows (reputation, content, greylisting), or anything else."""
 
 
 class Due(Struct, frozen=True, kw_only=True):
@@ -40,8 +45,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
     due_at: int | None = None
     """When to try again; ``None`` for a final state, and for an unknown outcome that is held for a person to decide."""
     ambiguous: bool = False
+    fault: Fault | None = None
+    """Of a refusal."""
     suppress: bool = False
-    """Whether the address does not exist, so that nothing should be sent to it for a while."""
+    """Whether nothing should be sent to the address for a while, since there is none."""
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -50,6 +57,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...]
     starts: tuple[int, ...]
     """Recipients whose mail goes on the wire next."""
+    on_wire: tuple[int, ...]
+    """All recipients of the worker whose mail may be on the wire from now on, those of ``starts`` among them."""
     ended: tuple[int, ...]
     """Messages that may have no open recipient any more."""
 
@@ -167,6 +176,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     at: int
     relay: str
     outcome: str
+    fault: str | None
+    """Whose matter it was, if the relay said so; see ``Fault``."""
     reply_code: int | None
     reply_text: str
 

@@ -5,7 +5,7 @@ While it is not, nobody is handed to it and no attempt is burnt; one task looks 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ from postroom.delivery.limits import Pace, Pause
 from postroom.delivery.records import RelayReport
 from postroom.delivery.smtp import SmtpConnection, SmtpError, connect
 from postroom.delivery.window import Job, Taken, Window
+from postroom.messages.records import Lane
 from postroom.settings import RelaySettings, Settings
 
 _GOODBYE: Final = 2.0
@@ -33,6 +34,7 @@ class Relay:
         self.window = Window(self.settings, {domain.lower(): limits for domain, limits in settings.domains.items()})
         self.reason = ""
         self.open = 0
+        self._opening = 0
         self.busy = 0
         self.sent = 0
         self._told = (0, _now())  # what had been sent when the last report was made
@@ -40,15 +42,17 @@ class Relay:
         self._back = back
         self._pace = Pace(self.settings.rate)
         self._pause = Pause()
+        self._down = False
         self._reviver: asyncio.Task[None] | None = None
         self._takers: deque[asyncio.Future[None]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._ended = False
+        self._stop = asyncio.Event()
 
     @property
     def down(self) -> bool:
-        """Whether the last thing known of it is trouble."""
-        return self._pause.running
+        """Whether it is not to be worked with now."""
+        return self._down
 
     @property
     def wait_left(self) -> float:
@@ -79,28 +83,20 @@ class Relay:
         self.window.put(jobs, _now())
         self.wake()
 
-    def take_now(self) -> Taken | None:
-        """Take a job that may start now; ``None`` when there is none, or when whoever waits for one should have it."""
-        return None if self._takers else self._take()
-
-    def _take(self) -> Taken | None:
-        now = _now()
-        if self._ended or self.down or self._pace.wait(now) > 0:
-            return None
-        taken = self.window.take(now)
-        if taken is not None:
-            self._pace.spend(now)
-        return taken
+    def take_ahead(self) -> Taken | None:
+        """Take a job for a connection that is still busy: a bulk one, and only when no single one waits, nor any other connection."""
+        return None if self._takers or self.window.waiting("single") else self._take(("bulk",))
 
     async def take(self, seconds: float) -> Taken | None:
         """Wait up to so many seconds for a job; ``None`` when none came, or when there will be no more."""
         end = _now() + seconds
         while not self._ended:
-            taken = self._take()
+            taken = self._take(("single", "bulk"))
             left = end - _now()
             if taken is not None or left <= 0:
                 return taken
-            self._set_alarm()
+            if not self._set_alarm():
+                continue
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._takers.append(waiter)
             await asyncio.wait([waiter], timeout=left)
@@ -109,14 +105,35 @@ class Relay:
                 self._takers.remove(waiter)
         return None
 
+    async def rest(self, seconds: float) -> None:
+        """Wait, but not longer than there are jobs."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+
+    def _take(self, lanes: Sequence[Lane]) -> Taken | None:
+        now = _now()
+        if self._ended or self._down or self._pace.wait(now) > 0:
+            return None
+        taken = self.window.take(now, lanes)
+        if taken is not None:
+            self._pace.spend(now)
+        return taken
+
     @property
     def ended(self) -> bool:
         """Whether there will be no more jobs."""
         return self._ended
 
+    def begun(self, taken: Taken) -> None:
+        """Note that a job which was taken ahead goes out now."""
+        self.window.begun(taken, _now())
+
     def done(self, taken: Taken, *, works: bool) -> None:
         """Give back what was taken; ``works``: the relay gave an answer for it in time."""
-        self.window.done(taken, works=works)
+        self.window.done(taken, _now(), works=works)
         self.wake()
 
     def wake(self) -> None:
@@ -127,6 +144,7 @@ class Relay:
     def end(self) -> None:
         """Hand out nothing any more."""
         self._ended = True
+        self._stop.set()
         while self._takers:
             self._takers.popleft().set_result(None)
         if self._reviver is not None:
@@ -134,14 +152,17 @@ class Relay:
         if self._alarm is not None:
             self._alarm.cancel()
 
-    def _set_alarm(self) -> None:
-        """Wake somebody when the pace of the relay, or of a domain, lets the next one go."""
-        if self._alarm is not None or not len(self.window):
-            return
+    def _set_alarm(self) -> bool:
+        """Have somebody woken when the pace of the relay, or of a domain, lets the next one go; ``False``: one may go at once."""
         now = _now()
-        waits = [wait for wait in (self._pace.wait(now), self.window.look_again(now)) if wait]
-        if waits:
+        waiting = len(self.window) > 0 and not self._down
+        wait = self.window.look_again(now) if waiting else None
+        if waiting and wait is None and self._pace.wait(now) <= 0 and self.window.ready:
+            return False
+        waits = [seconds for seconds in (self._pace.wait(now), wait) if seconds]
+        if waiting and waits and self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(min(waits), self._ring)
+        return True
 
     def _ring(self) -> None:
         self._alarm = None
@@ -151,14 +172,21 @@ class Relay:
     # -- connections -------------------------------------------------------------------------------------------------
 
     async def connect(self) -> SmtpConnection:
-        """Open a connection. Raises ``SmtpError`` of phase ``session``, after noting the trouble."""
+        """Open a connection. Raises ``SmtpError`` of phase ``session``.
+
+        That is trouble of the relay when no connection to it is open, or about to be; while others are, it may only have enough
+        of them.
+        """
+        self._opening += 1
         try:
             connection = await connect(self.settings, self._helo)
         except SmtpError as error:
-            self.failed(error.reason)
+            if not self.open and self._opening == 1:
+                self.failed(error.reason)
             raise
+        finally:
+            self._opening -= 1
         self.open += 1
-        self._works()
         return connection
 
     async def part(self, connection: SmtpConnection) -> None:
@@ -168,34 +196,40 @@ class Relay:
             async with asyncio.timeout(_GOODBYE):
                 await connection.quit()
         except TimeoutError:
+            pass
+        finally:
             connection.close()
+
+    def works(self) -> None:
+        """Note that it took a mail, or refused one for what is in it: whatever trouble there was is over."""
+        self._pause.end()
 
     def failed(self, reason: str) -> None:
         """Note trouble, and begin to look whether it is over; trouble within a pause is the same trouble."""
         wait = self._pause.trouble(_now())
         if wait is None:
             return
+        self._down = True
         self.reason = reason
         _log.warning("relay_down", relay=self.label, reason=reason, next_try_in=round(wait, 1))
         if not self._ended and (self._reviver is None or self._reviver.done()):
             self._reviver = asyncio.create_task(self._revive(), name=f"revive {self.name}")
 
-    def _works(self) -> None:
-        if self.down:
+    async def _revive(self) -> None:
+        """Wait until the relay lets us in again. Only a mail that it answers shows that all is well: until then pauses go on growing."""
+        while self._down:
+            await asyncio.sleep(self.wait_left)
+            if not self.open:  # a connection that is open shows that it lets us in
+                try:
+                    connection = await self.connect()
+                except SmtpError:
+                    continue
+                await self.part(connection)
             _log.info("relay_up", relay=self.label)
-            self._pause.end()
+            self._down = False
             self.reason = ""
             self._back()
             self.wake()
-
-    async def _revive(self) -> None:
-        while self.down:
-            await asyncio.sleep(self.wait_left)
-            try:
-                connection = await self.connect()
-            except SmtpError:
-                continue
-            await self.part(connection)
 
 
 def _now() -> float:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from postroom.delivery import contexts
@@ -22,8 +23,14 @@ _KEPT: Final = 64
 _HELD: Final = 64 * 1024 * 1024
 """Bytes of rendered messages that are kept."""
 
+_AWAY: Final = 60.0
+"""Seconds after which a mail is tried again whose file could not be read."""
+
 _FRESH: Final = 1.0
 """Seconds for which a message that was read is taken to be as it was: only the state of its links can change."""
+
+
+_log: Final = structlog.get_logger("postroom.delivery")
 
 
 class _Rendered(Struct, frozen=True, eq=False):
@@ -46,29 +53,38 @@ class Renderer:
     async def jobs(self, claimed: Sequence[Due]) -> list[Job]:
         """Return the jobs of claimed recipients: one for each, several in one where they share a mail. Raises ``Unavailable``."""
         broken = await self._render({_key(due) for due in claimed})
+        await self._wait_for_files([due for due in claimed if isinstance(broken.get(_key(due)), Unavailable)])
         jobs: list[Job] = []
         shared: dict[tuple[Key, tuple[str, ...]], list[Due]] = {}
         for due in claimed:
             key = _key(due)
             if key in broken:
-                self._dispatch.refuse([due], broken[key])
+                if not isinstance(broken[key], Unavailable):
+                    self._dispatch.refuse([due], broken[key])
                 continue
             rendered = self._rendered[key]
-            relays = self._dispatch.routes.relays(rendered.context.author_email or "", domain_of(due.email or ""))
+            domain = domain_of(due.email or "")
+            relays = self._dispatch.routes.relays(rendered.skeleton.sender, domain)
             if rendered.context.shared:
                 shared.setdefault((key, relays), []).append(due)
             else:
-                jobs.append(Job((due,), rendered.skeleton, relays))
+                jobs.append(Job((due,), rendered.skeleton, relays, domain))
         jobs += self._transactions(shared)
         self._forget()
         return jobs
+
+    async def _wait_for_files(self, dues: Sequence[Due]) -> None:
+        """Put back whose mail needs a file that cannot be read now; nobody else waits for it."""
+        if dues:
+            _log.warning("attachment_unavailable", messages=sorted({due.message_id for due in dues})[:20], recipients=len(dues))
+            await self._dispatch.release_ids([due.id for due in dues], _AWAY)
 
     def _transactions(self, shared: Mapping[tuple[Key, tuple[str, ...]], Sequence[Due]]) -> Iterator[Job]:
         """Split the recipients of shared mails into as many as a transaction may name."""
         for (key, relays), dues in shared.items():
             most = min(self._dispatch.relays[name].settings.recipients_per_message for name in relays)
             for some in chunks(dues, most):
-                yield Job(tuple(some), self._rendered[key].skeleton, relays)
+                yield Job(tuple(some), self._rendered[key].skeleton, relays, domain_of(some[0].email or ""))
 
     async def _render(self, keys: set[Key]) -> dict[Key, Exception]:
         """Have every message of ``keys`` rendered as it is now; return why some cannot be."""
@@ -86,8 +102,6 @@ class Renderer:
                 continue
             try:
                 await self._keep(key, context, at)
-            except Unavailable:
-                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the message's own fault
                 broken[key] = error
         return broken

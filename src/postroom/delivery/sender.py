@@ -1,9 +1,9 @@
 """One connection to a relay, and the mails that go over it one after the other.
 
-    take a job ─► compose ─► started_at durable ─► content ─► reply ─► outcome durable ─► the next one
-                                                     └── the envelope of the next job goes out behind the final dot
+    take a job ─► compose ─► durable: on the wire ─► content ─► reply ─► durable: outcome ─► the next one
+                                                         └── the envelope of the next job goes out behind the final dot
 
-The outcome of one mail and the start of the next are one entry of one group commit; nothing of the next mail but its
+The outcome of one mail and the beginning of the next are one entry of one group commit; nothing of the next mail but its
 envelope is on the wire before that.
 """
 
@@ -18,12 +18,16 @@ from postroom.clock import now
 from postroom.delivery import policy
 from postroom.delivery.dispatch import Dispatch
 from postroom.delivery.envelope import Envelope
+from postroom.delivery.limits import Pause
 from postroom.delivery.mail import Mail
 from postroom.delivery.records import Due, Outcome
 from postroom.delivery.relay import Relay
 from postroom.delivery.smtp import Answer, SmtpConnection, SmtpError
 from postroom.delivery.window import Taken
 from postroom.errors import Invalid
+
+LONGEST_AHEAD: Final = 1.0
+"""Seconds for which a job may wait, its envelope open, for the mail before it; then another connection takes it."""
 
 _LONG: Final = 3600.0
 """Seconds after which a sender without a connection stops waiting, to begin anew."""
@@ -53,34 +57,41 @@ class Sender:
         self._dispatch = dispatch
         self._connection: SmtpConnection | None = None
         self._mails = 0  # over the present connection
+        self._refused = Pause()
+        self._ahead: _Parcel | None = None
+        self._sent_at = 0.0  # when the present mail went out
 
     async def run(self) -> None:
         """Send one mail after the other."""
-        parcel: _Parcel | None = None
         try:
-            while True:
-                if parcel is None:
-                    parcel = await self._begin()
-                    if parcel is None:
-                        if self._relay.ended:
-                            return
-                        continue
-                parcel = await self._send(parcel)
+            while not self._relay.ended:
+                parcel = await self._begin()
+                while parcel is not None:
+                    parcel = await self._send(parcel)
         finally:
             await self._part()
 
+    def reconsider(self) -> None:
+        """Give back the job that waits behind a mail which is not answered for long; to be called now and then."""
+        if self._ahead is not None and _time() - self._sent_at > LONGEST_AHEAD:
+            parcel, self._ahead = self._ahead, None
+            self._relay.done(parcel.taken, works=False)
+            self._relay.put(self._dispatch.assign([parcel.taken.job]))
+
+    # -- beginning ---------------------------------------------------------------------------------------------------
+
     async def _begin(self) -> _Parcel | None:
-        """Wait for a job and make it durable that it begins; ``None`` when there is none, or when it is ours no more."""
+        """Wait for a job and make it durable that it goes out; ``None`` when there is none, or when it is ours no more."""
         taken = await self._next()
         parcel = self._composed(taken) if taken is not None else None
         if parcel is None:
             return None
-        self._relay.busy += 1
         try:
-            lost = await self._dispatch.settler.submit((), parcel.ids)
-        finally:
-            self._relay.busy -= 1
-        return self._kept(parcel, lost)
+            await self._connect(parcel.envelope)
+        except SmtpError:
+            await self._cannot_connect(parcel)
+            return None
+        return self._kept(parcel, await self._dispatch.settler.submit((), parcel.ids))
 
     async def _next(self) -> Taken | None:
         """Wait for a job; a connection that waits for long is closed meanwhile."""
@@ -93,10 +104,10 @@ class Sender:
 
     def _composed(self, taken: Taken) -> _Parcel | None:
         """Make the mail; whom none can be made for fails alone, with the reason. ``None``: there is nothing to send."""
-        job = taken.job
         self._dispatch.call_for_more()
-        if not self._dispatch.holds(job):
-            self._drop(taken)  # whoever recovers them will send to them
+        job = self._dispatch.still_held(taken.job)
+        if job is None:
+            self._relay.done(taken, works=False)
             return None
         try:
             mail = job.skeleton.fill(job.dues[0])
@@ -107,13 +118,14 @@ class Sender:
             self._relay.done(taken, works=False)
             self._dispatch.refuse(job.dues, error, self._relay.label)
             return None
-        return _Parcel(taken, envelope, mail)
+        return _Parcel(structs.replace(taken, job=job) if job is not taken.job else taken, envelope, mail)
 
     def _kept(self, parcel: _Parcel, lost: frozenset[int]) -> _Parcel | None:
         """Return the parcel with those recipients that are still ours."""
         if not lost:
             return parcel
         dues = tuple(due for due in parcel.dues if due.id not in lost)
+        self._dispatch.settler.not_sent(lost)
         self._dispatch.leases.drop(lost)
         if not dues:
             self._relay.done(parcel.taken, works=False)
@@ -122,72 +134,79 @@ class Sender:
         taken = structs.replace(parcel.taken, job=structs.replace(parcel.taken.job, dues=dues))
         return _Parcel(taken, envelope, parcel.mail)
 
+    # -- sending -----------------------------------------------------------------------------------------------------
+
     async def _send(self, parcel: _Parcel) -> _Parcel | None:
-        """Send one mail; return the next one when the outcome of this one, and the start of the next, are durable."""
+        """Send one mail; return the next one when the outcome of this one, and that the next goes out, are durable."""
         self._relay.busy += 1
         try:
-            results, following = await self._hand_over(parcel)
+            results = await self._hand_over(parcel)
         except asyncio.CancelledError:
             self._interrupted(parcel)
             raise
         finally:
             self._relay.busy -= 1
+        following, self._ahead = self._ahead, None
         if any(policy.relay_trouble(result) for result in results):
-            await self._relay_trouble(parcel, following, results)
+            await self._in_trouble([parcel, following] if following is not None else [parcel], results)
             return None
-        outcomes = self._judged(parcel, results)
-        self._relay.done(parcel.taken, works=any(isinstance(result, Answer) for result in results))
-        self._relay.sent += 1
+        outcomes = await self._judged(parcel, results)
         lost = await self._dispatch.settler.submit(outcomes, following.ids if following is not None else ())
         self._dispatch.told(outcomes)
-        return self._kept(following, lost) if following is not None else None
+        if following is None or (kept := self._kept(following, lost)) is None:
+            return None
+        self._relay.begun(kept.taken)
+        return kept
 
-    async def _hand_over(self, parcel: _Parcel) -> tuple[Sequence[policy.Result], _Parcel | None]:
-        """Return what the relay says for each recipient, and the parcel that comes next if there is one already.
+    async def _hand_over(self, parcel: _Parcel) -> Sequence[policy.Result]:
+        """Return what the relay says for each recipient.
 
-        A connection that went stale while it was idle is replaced once: nothing was taken over it.
+        A connection that has been used may have gone stale, or the relay may want no more mails over it: it is replaced once.
+        Nothing was taken over it.
         """
         used = self._mails > 0
         try:
-            await self._connect(parcel.envelope)
-        except SmtpError as error:
-            return [error] * len(parcel.dues), None
-        following = self._following()
-        try:
-            return await self._answers(parcel, following), following
+            results = await self._answers(parcel)
         except SmtpError as error:
             if not (used and error.stale and error.phase == "transaction"):
-                return [error] * len(parcel.dues), following
+                return [error] * len(parcel.dues)
+        else:
+            if not (used and all(isinstance(result, Answer) and policy.relay_trouble(result) for result in results)):
+                return results
+        await self._part()
         try:
-            await self._connect(parcel.envelope)
-            return await self._answers(parcel, following), following
+            return await self._answers(parcel)
         except SmtpError as error:
-            return [error] * len(parcel.dues), following
+            return [error] * len(parcel.dues)
 
-    async def _answers(self, parcel: _Parcel, following: _Parcel | None) -> Sequence[policy.Result]:
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - _connect came before
+    async def _answers(self, parcel: _Parcel) -> Sequence[policy.Result]:
+        connection = await self._connect(parcel.envelope)
+        if self._ahead is None:
+            self._ahead = self._following()
         self._mails += 1
+        self._sent_at = _time()
         try:
-            return await connection.send(parcel.envelope, parcel.mail, following.envelope if following is not None else None)
+            return await connection.send(parcel.envelope, parcel.mail, self._ahead.envelope if self._ahead is not None else None)
         except Invalid as error:
             return [error] * len(parcel.dues)
 
     def _following(self) -> _Parcel | None:
-        """Take the job that goes over this connection next, unless another connection waits for one."""
+        """Take the job that goes over this connection next."""
         if self._mails + 1 >= self._relay.settings.messages_per_connection:
             return None
-        taken = self._relay.take_now()
+        taken = self._relay.take_ahead()
         return self._composed(taken) if taken is not None else None
 
-    async def _connect(self, envelope: Envelope) -> None:
-        """Have a connection over which this envelope may go next. Raises ``SmtpError``."""
-        if self._connection is not None:
-            if self._connection.ready_for(envelope) and self._mails < self._relay.settings.messages_per_connection:
-                return
+    async def _connect(self, envelope: Envelope) -> SmtpConnection:
+        """Return a connection over which this envelope may go next. Raises ``SmtpError``."""
+        connection = self._connection
+        if connection is not None:
+            if connection.ready_for(envelope) and self._mails < self._relay.settings.messages_per_connection:
+                return connection
             await self._part()
-        self._connection = await self._relay.connect()
-        self._mails = 0
+        self._connection = connection = await self._relay.connect()
+        self._refused.end()
+        return connection
 
     async def _part(self) -> None:
         if self._connection is not None:
@@ -195,44 +214,69 @@ class Sender:
             self._mails = 0
             await self._relay.part(connection)
 
-    def _judged(self, parcel: _Parcel, results: Sequence[policy.Result]) -> list[Outcome]:
+    async def _judged(self, parcel: _Parcel, results: Sequence[policy.Result]) -> list[Outcome]:
         """Say what becomes of each recipient; those that were one too many for the relay go into a transaction of their own."""
+        if any(isinstance(result, Answer) for result in results):
+            self._relay.works()
+        self._relay.sent += any(isinstance(result, Answer) and result.taken for result in results)
+        self._relay.done(parcel.taken, works=any(isinstance(result, Answer) for result in results))
         left = _left_over(parcel.dues, results)
         if left:
-            self._relay.put([structs.replace(parcel.taken.job, dues=left)])
-        settings, label, at = self._dispatch.settings.delivery, self._relay.label, now()
-        return [
-            policy.judge(due, result, settings, label, now=at, dice=random.random())  # noqa: S311 - jitter
-            for due, result in zip(parcel.dues, results, strict=True)
-            if due not in left
-        ]
+            await self._dispatch.give_back([structs.replace(parcel.taken.job, dues=left)])
+        return self._outcomes([(due, result) for due, result in zip(parcel.dues, results, strict=True) if due not in left])
 
-    async def _relay_trouble(self, parcel: _Parcel, following: _Parcel | None, results: Sequence[policy.Result]) -> None:
+    def _outcomes(self, results: Sequence[tuple[Due, policy.Result]]) -> list[Outcome]:
+        settings, label, at = self._dispatch.settings.delivery, self._relay.label, now()
+        outcomes = [
+            policy.judge(due, result, settings, label, now=at, dice=random.random())  # noqa: S311 - jitter
+            for due, result in results
+        ]
+        if len(results) > 1:  # the words of a refusal of all do not say whose address it is
+            return [
+                structs.replace(outcome, suppress=False) if isinstance(result, Answer) and result.step == "final dot" else outcome
+                for outcome, (_, result) in zip(outcomes, results, strict=True)
+            ]
+        return outcomes
+
+    # -- trouble -----------------------------------------------------------------------------------------------------
+
+    async def _cannot_connect(self, parcel: _Parcel) -> None:
+        """Give the job to others. While other connections are open the relay may only have enough of them: this one rests."""
+        self._relay.done(parcel.taken, works=False)
+        if self._relay.down:
+            await self._dispatch.give_back([parcel.taken.job, *self._relay.window.drain()])
+            return
+        self._relay.put([parcel.taken.job])
+        self._refused.trouble(_time())
+        await self._relay.rest(self._refused.left(_time()))
+
+    async def _in_trouble(self, parcels: Sequence[_Parcel], results: Sequence[policy.Result]) -> None:
         """Give everybody back who waits for the relay; none of them has been tried."""
         answer = next((result for result in results if isinstance(result, Answer)), None)
         if answer is not None:
             self._relay.failed(str(answer.reply))
-        waiting = [parcel, following] if following is not None else [parcel]
-        for each in waiting:
-            self._relay.done(each.taken, works=False)
+        for parcel in parcels:
+            self._relay.done(parcel.taken, works=False)
         await self._part()
-        await self._dispatch.give_back([*(each.taken.job for each in waiting), *self._relay.window.drain()], self._relay)
+        waiting = self._relay.window.drain() if self._relay.down else []
+        await self._dispatch.give_back([*(parcel.taken.job for parcel in parcels), *waiting])
 
     def _interrupted(self, parcel: _Parcel) -> None:
         """Note, as the worker stops, that nobody knows what the relay would have said."""
         connection = self._connection
         if connection is None or connection.phase != "outcome":
+            self._dispatch.settler.not_sent(parcel.ids)
             return
         stopped = SmtpError("outcome", "the worker stopped before the relay answered")
-        self._dispatch.settler.submit(self._judged(parcel, [stopped] * len(parcel.dues)))
-
-    def _drop(self, taken: Taken) -> None:
-        self._relay.done(taken, works=False)
-        self._dispatch.leases.drop(due.id for due in taken.job.dues)
+        self._dispatch.settler.submit(self._outcomes([(due, stopped) for due in parcel.dues]))
 
 
 def _left_over(dues: Sequence[Due], results: Sequence[policy.Result]) -> tuple[Due, ...]:
     """Return who was refused for being one too many (RFC 5321 section 4.5.3.1.10): somebody else was taken in the same transaction."""
-    if not any(isinstance(result, Answer) and result.step == "final dot" for result in results):
+    if len(dues) == 1 or not any(isinstance(result, Answer) and result.step == "final dot" for result in results):
         return ()
     return tuple(due for due, result in zip(dues, results, strict=True) if isinstance(result, Answer) and policy.too_many(result))
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -69,8 +69,6 @@ class SmtpConnection:
         self._pipelining = False
         self._ahead: Envelope | None = None
         self.phase: Phase = "session"
-        self.sent = 0
-        """Messages handed over so far."""
 
     @property
     def usable(self) -> bool:
@@ -88,7 +86,6 @@ class SmtpConnection:
         at once, and then nothing else can be sent. Raises ``Invalid`` before anything of this message is sent, ``SmtpError``
         with the phase when the conversation breaks; then, and after a 421, the connection is closed.
         """
-        self.sent += 1
         try:
             answers = await self._open(envelope)
             accepted = [index for index, answer in enumerate(answers) if answer is None]
@@ -247,7 +244,7 @@ async def connect(relay: RelaySettings, helo: str) -> SmtpConnection:
     except BaseException as error:
         if wire is not None:
             wire.close()
-        if isinstance(error, OSError | GarbageError):
+        if isinstance(error, OSError | GarbageError | UnicodeError):  # the last: a name that cannot be one of a host
             raise SmtpError("session", reason(error)) from None
         raise
     return connection

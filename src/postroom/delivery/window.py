@@ -1,14 +1,14 @@
 """The claimed recipients that wait in this worker for a connection of one relay: single mails first, then domains in turn.
 
 A domain may keep so many connections busy as ``domain_connections`` says. Without that setting it may have three quarters
-of them while mail for others waits, and all of them while none does, unless it answers slowly: so a domain that never
-answers does not hold the rest. Whoever of a slow domain still waits is taken out again (``surplus``), so that it does not fill
-the window either.
+of them, and all of them while no mail for others waits here and it answers: so a domain that never answers leaves a quarter
+to the rest. Most of what waits for a slow domain is taken out again (``surplus``), so that it does not
+fill the window either. A shared mail counts for the domain of its first recipient.
 """
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -16,15 +16,16 @@ from msgspec import Struct
 from postroom.delivery.composer import Skeleton
 from postroom.delivery.limits import Pace, Pause
 from postroom.delivery.records import Due
+from postroom.messages.records import Lane
 from postroom.settings import DomainSettings, RelaySettings
 
-SLOW: Final = 2.0
+SLOW: Final = 3.0
 """Seconds after which a mail that is still not answered makes its domain a slow one."""
 
 _PUT_OFF_FIRST: Final = 15.0
 _PUT_OFF_LONGEST: Final = 600.0
 
-_LANES: Final = ("single", "bulk")
+_LANES: Final[tuple[Lane, ...]] = ("single", "bulk")
 
 _KEPT: Final = 4_096
 """Domains that are remembered; beyond that, those are forgotten of which there is nothing to remember."""
@@ -37,14 +38,11 @@ class Job(Struct, frozen=True, eq=False):
     skeleton: Skeleton
     relays: tuple[str, ...]
     """Names of the relays that may take it."""
+    domain: str
+    """Of the first recipient, in lower case."""
 
     @property
-    def domain(self) -> str:
-        """The domain of the first recipient, in lower case."""
-        return domain_of(self.dues[0].email or "")
-
-    @property
-    def lane(self) -> str:
+    def lane(self) -> Lane:
         """The lane that it waits in."""
         return self.dues[0].lane
 
@@ -57,7 +55,7 @@ def domain_of(address: str) -> str:
 class _Domain:
     """What is known of one recipient domain at one relay."""
 
-    __slots__ = ("busy", "connections", "name", "pace", "pause", "waiting")
+    __slots__ = ("answered_at", "busy", "connections", "name", "pace", "pause", "waiting")
 
     def __init__(self, name: str, connections: int, rate: float) -> None:
         self.name = name
@@ -65,6 +63,7 @@ class _Domain:
         self.pace = Pace(rate)
         self.pause = Pause(_PUT_OFF_FIRST, _PUT_OFF_LONGEST)
         self.busy: dict[int, float] = {}  # number of the take → when
+        self.answered_at = -math.inf
         self.waiting = {lane: deque[Job]() for lane in _LANES}
 
     def idle(self, now: float) -> bool:
@@ -81,6 +80,8 @@ class Taken(Struct, frozen=True, eq=False):
 
     job: Job
     number: int
+    domain: str
+    """Where it is counted as busy, whoever of the job is left."""
 
 
 class Window:
@@ -100,7 +101,12 @@ class Window:
     def __len__(self) -> int:
         return self._count["single"] + self._count["bulk"]
 
-    def waiting(self, lane: str) -> int:
+    @property
+    def ready(self) -> bool:
+        """Whether some domain may start, as far as is known."""
+        return any(self._ready.values())
+
+    def waiting(self, lane: Lane) -> int:
         """Return how many jobs wait in ``lane``."""
         return self._count[lane]
 
@@ -114,9 +120,9 @@ class Window:
             queue.append(job)
             self._count[job.lane] += 1
 
-    def take(self, now: float) -> Taken | None:
-        """Take the next job that may start now, single mails first; ``None`` when there is none."""
-        for lane in _LANES:
+    def take(self, now: float, lanes: Sequence[Lane] = _LANES) -> Taken | None:
+        """Take the next job of these lanes that may start now, single mails first; ``None`` when there is none."""
+        for lane in lanes:
             ready = self._ready[lane]
             while ready:
                 domain = ready[0]
@@ -126,11 +132,18 @@ class Window:
                 return self._taken(domain, lane, now)
         return None
 
-    def done(self, taken: Taken, *, works: bool) -> None:
+    def begun(self, taken: Taken, now: float) -> None:
+        """Note that a job which was taken ahead goes out only now: until then its domain had no part in the waiting."""
+        busy = self._domains[taken.domain].busy
+        del busy[taken.number]
+        busy[taken.number] = now
+
+    def done(self, taken: Taken, now: float, *, works: bool) -> None:
         """Give back what was taken; ``works`` says that the relay gave an answer for it in time."""
-        domain = self._domains[taken.job.domain]
+        domain = self._domains[taken.domain]
         domain.busy.pop(taken.number, None)
         if works:
+            domain.answered_at = now
             domain.pause.end()
         self._unblock(domain)
 
@@ -146,7 +159,10 @@ class Window:
         return min(waits, default=None)
 
     def surplus(self, now: float) -> tuple[list[Job], float]:
-        """Take out what waits for domains that are slow; return it, and for how many seconds it should be left alone."""
+        """Take out what waits for domains that are slow, but for a few that go on trying.
+
+        Returns the jobs, and for how many seconds they should be left alone: longer each time, as long as nothing is answered.
+        """
         taken: list[Job] = []
         longest = 0.0
         for domain in list(self._blocked.values()):
@@ -154,17 +170,17 @@ class Window:
                 continue
             domain.pause.trouble(now)
             longest = max(longest, domain.pause.left(now))
-            taken += self._emptied(domain)
+            taken += self._emptied(domain, keep=2 * self._relay.connections)
         return taken, longest
 
     def drain(self) -> list[Job]:
         """Take out all jobs."""
-        return [job for domain in list(self._domains.values()) for job in self._emptied(domain)]
+        return [job for domain in list(self._domains.values()) for job in self._emptied(domain, keep=0)]
 
     def domains(self, now: float) -> list[tuple[str, int, int, bool]]:
         """Return name, connections busy, jobs waiting, and whether it is put off, of each domain that is held back."""
         return [
-            (domain.name, len(domain.busy), sum(map(len, domain.waiting.values())), domain.pause.running)
+            (domain.name, len(domain.busy), sum(map(len, domain.waiting.values())), domain.pause.left(now) > 0)
             for domain in self._domains.values()
             if domain.name in self._blocked or domain.pause.left(now) > 0
         ]
@@ -182,16 +198,14 @@ class Window:
 
     def _has_room(self, domain: _Domain, now: float) -> bool:
         busy = len(domain.busy)
-        if busy and domain.pause.left(now) > 0:
-            return False
         if domain.connections:
             return busy < domain.connections
-        return busy < self._share or not (self._others_wait(domain) or domain.slow(now))
+        return busy < self._share or (now - domain.answered_at < SLOW and not self._others_wait(domain))
 
     def _others_wait(self, domain: _Domain) -> bool:
         return sum(map(len, domain.waiting.values())) < len(self)
 
-    def _taken(self, domain: _Domain, lane: str, now: float) -> Taken:
+    def _taken(self, domain: _Domain, lane: Lane, now: float) -> Taken:
         queue, ready = domain.waiting[lane], self._ready[lane]
         job = queue.popleft()
         self._count[lane] -= 1
@@ -203,7 +217,7 @@ class Window:
         domain.busy[self._takes] = now
         if domain.pace.limited:
             domain.pace.spend(now)
-        return Taken(job, self._takes)
+        return Taken(job, self._takes, domain.name)
 
     def _block(self, domain: _Domain) -> None:
         self._blocked[domain.name] = domain
@@ -217,13 +231,15 @@ class Window:
                 if queue:
                     self._ready[lane].append(domain)
 
-    def _emptied(self, domain: _Domain) -> list[Job]:
+    def _emptied(self, domain: _Domain, *, keep: int) -> list[Job]:
+        """Take out the jobs of a domain that came last, all but ``keep`` of each lane."""
         jobs: list[Job] = []
         for lane, queue in domain.waiting.items():
-            jobs += queue
-            self._count[lane] -= len(queue)
-            queue.clear()
-            if domain in self._ready[lane]:
+            while len(queue) > keep:
+                jobs.append(queue.pop())
+                self._count[lane] -= 1
+            if not queue and domain in self._ready[lane]:
                 self._ready[lane].remove(domain)
-        self._blocked.pop(domain.name, None)
+        if not any(domain.waiting.values()):
+            self._blocked.pop(domain.name, None)
         return jobs

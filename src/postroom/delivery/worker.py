@@ -65,6 +65,7 @@ class _Worker:
         self._lease_ms = round(store.settings.delivery.lease * SECOND)
         self._dispatch = Dispatch(store, self._owner)
         self._renderer = Renderer(self._dispatch)
+        self._senders: list[Sender] = []
         self._copies = asyncio.Event()
         self._started_at = now()
 
@@ -72,11 +73,8 @@ class _Worker:
         relays = self._dispatch.relays.values()
         _log.info("worker_started", owner=self._owner, relays=[relay.label for relay in relays])
         settling = asyncio.create_task(self._dispatch.settler.run(), name="settler")
-        senders = [
-            asyncio.create_task(Sender(relay, self._dispatch).run(), name=f"sender {relay.name} {n}")
-            for relay in relays
-            for n in range(relay.settings.connections)
-        ]
+        self._senders = [Sender(relay, self._dispatch) for relay in relays for _ in range(relay.settings.connections)]
+        senders = [asyncio.create_task(sender.run(), name="sender") for sender in self._senders]
         async with open_wakeup(self._settings) as wakeup, listening(self._store):
             feeding = _started(feeder=self._feed(), watcher=self._watch(wakeup), housekeeper=self._keep_house(), recoverer=self._recover())
             copying = _started(copier=keep_copying(self._store, self._copies))
@@ -151,13 +149,15 @@ class _Worker:
         except Unavailable:
             dispatch.leases.drop(due.id for due in claimed)  # they run out
             raise
-        await dispatch.release(left, _LONGEST_WAIT)  # a route whose relays are all down
+        await dispatch.release(left, max(dispatch.wait_left, _TENDING))  # a route whose relays are all down
         return _SHORTEST_WAIT if claimed else tended  # to see what is due next
 
     async def _tend(self) -> float:
         """Look after what is held back; return the seconds until the next look."""
+        for sender in self._senders:
+            sender.reconsider()
         await self._dispatch.put_off()
-        held = any(relay.window for relay in self._dispatch.relays.values())
+        held = any(relay.window or relay.busy for relay in self._dispatch.relays.values())
         for relay in self._dispatch.relays.values():
             relay.wake()
         return _TENDING if held else _LONGEST_WAIT

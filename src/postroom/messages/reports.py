@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, insert, not_, null, or_, select, update
+from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, insert, literal_column, not_, null, or_, select, update
 
 from postroom.clock import MINUTE
 from postroom.directory import people
@@ -103,6 +103,15 @@ def report_late_bounces(tx: Tx, settings: Settings, now: int, limit: int) -> int
 def _report_all(tx: Tx, settings: Settings, settled: Sequence[int], now: int) -> None:
     for some in chunks(_wanting_report(tx, settled), _AT_ONCE):
         _report(tx, settings, some, now)
+
+
+def settle_forgotten(tx: Tx, settings: Settings, now: int, limit: int) -> int:
+    """Settle up to ``limit`` messages that are pending though nobody of them is open any more; return how many there were.
+
+    Whoever ends the last recipient settles the message; this finds those of which nobody knew that they were the last.
+    """
+    forgotten = select(messages.c.id).where(messages.c.status == literal_column("'pending'"), not_(exists().where(_OWN, IS_OPEN)))
+    return len(settle(tx, settings, tx.scalars(forgotten.order_by(messages.c.id).limit(limit)).all(), now))
 
 
 def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:

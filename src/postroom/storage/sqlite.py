@@ -235,7 +235,7 @@ class _Writer:
                     for work in wanted:
                         _run_in_savepoint(self._connection, work)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers who wait must hear of it
-            failure = _translated(error) if isinstance(error, DBAPIError) else error
+            failure = _translated(error)
             for work in wanted:
                 work.error = work.error or failure
             self._forget()
@@ -271,7 +271,7 @@ def _run_in_savepoint(tx: Connection, work: _Work) -> None:
     try:
         work.result = work.unit(tx)
     except BaseException as error:
-        failure = _translated(error) if isinstance(error, DBAPIError) else error
+        failure = _translated(error)
         if tx.invalidated or tx.closed or not driver.in_transaction:  # nor is there a savepoint that could be rolled back to
             raise failure from error
         driver.execute("ROLLBACK TO unit")
@@ -283,10 +283,11 @@ def _driver(tx: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", tx.connection.driver_connection)
 
 
-def _translated(error: DBAPIError) -> Exception:
+def _translated(error: BaseException) -> BaseException:
     """``Unavailable`` for what the disk or other writers caused, the error itself for everything else."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    return Unavailable(str(error.orig)) if code is not None and code & 0xFF in _UNAVAILABLE else error
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(raised, "sqlite_errorcode", None)
+    return Unavailable(str(raised)) if code is not None and code & 0xFF in _UNAVAILABLE else error
 
 
 def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:

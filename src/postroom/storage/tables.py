@@ -226,6 +226,7 @@ messages: Final = Table(
     CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
     Index("ix_messages_author_id", "author_id", "id"),
+    Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
     Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_in_reply_to", "in_reply_to"),
     Index(
@@ -334,7 +335,6 @@ recipients: Final = Table(
     Column("recoveries", Integer, nullable=False, server_default="0"),  # times that a worker died while it sent to this recipient
     Column("lease_owner", Text),
     Column("lease_until", BigInteger),
-    Column("started_at", BigInteger),  # since when its mail may be on the wire; null: claimed at most, nothing was handed over
     Column("ambiguous", Boolean, nullable=False, server_default=false()),  # perhaps delivered twice: an outcome was once unknown
     Column("reply_code", Integer),
     Column("reply_text", Text),  # the last reply of the relay, or the reason in words
@@ -385,6 +385,7 @@ attempts: Final = Table(
     Column("at", BigInteger, nullable=False),
     Column("relay", Text, nullable=False),
     Column("outcome", Text, nullable=False),  # the state it led to: deferred, unknown, failed, expired
+    Column("fault", Text),  # whose matter a refusal was (delivery.records.Fault)
     Column("reply_code", Integer),
     Column("reply_text", Text, nullable=False),
     Index("ix_attempts_recipient_id", "recipient_id"),
@@ -445,6 +446,7 @@ workers: Final = Table(
     Column("name", Text, primary_key=True),  # as in recipients.lease_owner
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column("on_wire", Text, nullable=False, server_default="[]"),  # JSON: numbers of the recipients whose mail it may be handing over
     Column("report", Text, nullable=False, server_default="{}"),  # JSON: its relays and the domains that it holds back
 )
 

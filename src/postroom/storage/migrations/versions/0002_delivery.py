@@ -21,11 +21,9 @@ def upgrade() -> None:
     for column in (
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("variables", sa.Text(), nullable=True),
-        sa.Column("started_at", sa.BigInteger(), nullable=True),
     ):
         op.add_column("recipients", column)
-    # What was being sent by the version before may have been handed over.
-    op.execute("UPDATE recipients SET started_at = lease_until WHERE state = 'sending'")
+    op.add_column("attempts", sa.Column("fault", sa.Text(), nullable=True))
     _create_tables()
 
 
@@ -41,6 +39,8 @@ def _widen_messages() -> None:
     for name in ("bounced_at", "retain_until"):
         condition = sa.text(f"{name} IS NOT NULL")
         op.create_index(f"ix_messages_{name}", "messages", [name], sqlite_where=condition, postgresql_where=condition)
+    pending = sa.text("status = 'pending'")
+    op.create_index("ix_messages_pending", "messages", ["id"], sqlite_where=pending, postgresql_where=pending)
 
 
 def _widen_attachments() -> None:
@@ -109,6 +109,7 @@ def _create_tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("on_wire", sa.Text(), server_default="[]", nullable=False),
         sa.Column("report", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_workers")),
     )
@@ -124,14 +125,15 @@ def downgrade() -> None:
     """Take it all back; what only these columns held is gone."""
     for table in ("counters", "workers", "sent_copies", "suppressions"):
         op.drop_table(table)
-    for name in ("started_at", "variables", "name"):
+    op.drop_column("attempts", "fault")
+    for name in ("variables", "name"):
         op.drop_column("recipients", name)
     op.drop_index("ix_attachments_expires_at", "attachments")
     op.create_index("ix_attachments_expires_at", "attachments", ["expires_at"])
     op.drop_index("ix_attachments_blob_key", "attachments")
     for name in ("content_id", "disposition"):
         op.drop_column("attachments", name)
-    for name in ("bounced_at", "retain_until"):
+    for name in ("bounced_at", "retain_until", "pending"):
         op.drop_index(f"ix_messages_{name}", "messages")
     for name in ("retain_until", "bounced_at", "mail", "template", "shared"):
         op.drop_column("messages", name)
