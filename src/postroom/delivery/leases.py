@@ -35,7 +35,8 @@ class Leases:
     def add(self, dues: Iterable[Due], until: int) -> None:
         """Note a claim that lasts until then (milliseconds)."""
         for due in dues:
-            self.drop([due.id])
+            if due.id in self._leases:
+                self.drop([due.id])
             self._leases[due.id] = _Lease(due, until)
             self._held[due.message_id] += 1
 

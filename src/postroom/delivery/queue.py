@@ -234,18 +234,18 @@ def _claim_lane(tx: Tx, owner: str, lane: Lane, limit: int, *, now: int, until: 
     values = {"owner": owner, "claimed_lane": lane, "most": limit, "now": now, "until": until}
     return [
         Due(
-            id=row.id,
-            message_id=row.message_id,
-            email=row.email,
-            name=row.name,
-            role=row.role,
-            lane=row.lane,
-            attempts=row.attempts,
-            ambiguous=row.ambiguous,
-            expires_at=row.expires_at,
-            variables=row.variables,
+            id=number,
+            message_id=message_id,
+            email=email,
+            role=role,
+            lane=its_lane,
+            attempts=tries,
+            ambiguous=ambiguous,
+            expires_at=expires_at,
+            variables=variables,
+            name=name,
         )
-        for row in tx.execute(_CLAIM, values)
+        for number, message_id, email, role, its_lane, tries, ambiguous, expires_at, variables, name in tx.execute(_CLAIM, values)
     ]
 
 
