@@ -1,4 +1,4 @@
-"""Measure, print a table, and write ``results/latest.json``: ``python -m benchmarks [--only NAME] [--runs 5] [--connections 8]``.
+"""Measure, print a table, and write ``results/latest.json``: ``python -m benchmarks [--only NAME] [--runs 5] [--connections 20]``.
 
 Lines of the results that are not measured now stay as they are; one whose measure breaks off is removed.
 """
@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Postroom.")
     parser.add_argument("--only", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--runs", type=int, default=5, help="runs of each measure after one for warming up (default: 5)")
-    parser.add_argument("--connections", type=int, default=8, help="connections to the relay, and of the peers (default: 8)")
+    parser.add_argument("--connections", type=int, default=20, help="connections to the relay, and of the peers (default: 20)")
     return parser.parse_args()
 
 

@@ -37,13 +37,13 @@ def template_on_sqlite(plan: Plan) -> Measurement:
 
 
 def on_postgresql(plan: Plan) -> Measurement:
-    """Measure on a PostgreSQL of our own, with fsync on, and two workers that share the connections."""
+    """Measure on a PostgreSQL of our own, with fsync on, and two workers, each with its own connections."""
     workers = 2
     with (
         sink.sink() as port,
         throwaway_server(durable=True) as server,
         throwaway_database(server) as url,
-        place(url, port, max(1, plan.connections // workers)) as here,
+        place(url, port, plan.connections) as here,
     ):
         return _measured(here, port, plan, beside.BOUND_AND_POSTFIX, workers=workers)
 
@@ -88,7 +88,7 @@ def _measured(
     with contextlib.ExitStack() as stack:
         for _ in range(workers):
             stack.enter_context(process(here, "postroom", "worker"))
-        others = stack.enter_context(beside.beside(peers, port, plan.connections))
+        others = stack.enter_context(beside.beside(peers, port, plan.connections * workers))
 
         def once() -> Run:
             return others.run(PEOPLE / drained(here, everybody, prepare))

@@ -21,7 +21,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What the command line asks of every measure."""
 
     runs: int = 5
-    connections: int = 8
+    connections: int = 20
     """To the relay: of all workers together, and of each peer that has a choice."""
 
 

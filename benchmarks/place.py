@@ -45,7 +45,7 @@ class Keys(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def place(database_url: str = "", relay_port: int = 25, connections: int = 8) -> Iterator[Place]:
+def place(database_url: str = "", relay_port: int = 25, connections: int = 20) -> Iterator[Place]:
     """Make a place with an empty, migrated store (SQLite unless a URL is given); delete the folder afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="postroom-bench-"))
     try:

@@ -156,6 +156,7 @@ class _Writer:
         self._connection: Connection | None = None  # kept: to take one from the pool costs more than many a unit
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._turn = threading.Lock()  # whoever holds it uses the connection
+        self._thread_works = False
         self._gate = threading.Lock()  # nothing may come behind the None that ends the thread: nobody would answer it
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -171,8 +172,8 @@ class _Writer:
 
     def run_here(self, work: _Work) -> bool:
         """Run one unit on the calling thread; ``False``: others write now, or the disk refuses, and nothing was done."""
-        if self._closing or not self._turn.acquire(blocking=False):
-            return False
+        if self._closing or self._thread_works or not self._waiting.empty() or not self._turn.acquire(blocking=False):
+            return False  # units that wait for the thread come first: it might never get its turn otherwise
         try:
             if self._connection is None:  # opening one takes longer
                 return False
@@ -200,10 +201,12 @@ class _Writer:
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
+            self._thread_works = True
             group, last = self._gather(first)
             wanted = [work for work in group if not work.future.cancelled()]
             with self._turn:
                 self._transact(wanted)
+            self._thread_works = False
             _tell(wanted)
             if last:
                 break
