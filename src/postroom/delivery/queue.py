@@ -10,7 +10,7 @@ transaction that settles the last mail of the same connection; so a crash leaves
 nobody knows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -186,11 +186,7 @@ def settle(tx: Tx, settings: Settings, owner: str, batch: Batch, now: int) -> fr
     Returns the recipients that ``owner`` no longer held: somebody else answers for them now, and nothing was changed. The number
     of statements does not depend on the number of recipients.
     """
-    on_wire = msgspec.json.encode(batch.on_wire).decode()
-    plain.run(
-        tx, _ON_WIRE, {"owner": owner, "now": now, "on_wire": on_wire}
-    )  # first, as ``recover`` does: whoever comes second sees the other
-    lost = _settle_rows(tx, owner, batch.outcomes, now) | _not_held(tx, owner, batch.starts)
+    lost = _write(tx, owner, batch, now)
     tried = [_attempt_row(outcome, now) for outcome in batch.outcomes if outcome.state != "delivered" and outcome.recipient_id not in lost]
     if tried:
         tx.execute(insert(attempts), tried)
@@ -289,24 +285,21 @@ def _recover_started(tx: Tx, settings: DeliverySettings, ids: Sequence[int], now
     return sum(row.recoveries >= POISON for row in rows)
 
 
-def _settle_rows(tx: Tx, owner: str, outcomes: Sequence[Outcome], now: int) -> frozenset[int]:
-    """Write outcomes; return whom ``owner`` did not hold."""
-    if not outcomes:
+def _write(tx: Tx, owner: str, batch: Batch, now: int) -> frozenset[int]:
+    """Write a batch; return whom ``owner`` does not hold."""
+    rows = msgspec.json.encode([_settled_row(outcome, now) for outcome in batch.outcomes]).decode()
+    starts = msgspec.json.encode(batch.starts).decode()
+    on_wire = msgspec.json.encode(batch.on_wire).decode()
+    _, settled, started = plain.run(
+        tx,
+        (_ON_WIRE, {"owner": owner, "now": now, "on_wire": on_wire}),  # first, as in ``recover``: whoever comes second sees the other
+        (_SETTLE, {"owner": owner, "rows": rows}),
+        (_STILL_HELD, {"owner": owner, "rows": starts}),
+    )
+    if len(settled) == len(batch.outcomes) and len(started) == len(batch.starts):
         return frozenset()
-    rows = msgspec.json.encode([_settled_row(outcome, now) for outcome in outcomes]).decode()
-    written = plain.run(tx, _SETTLE, {"rows": rows, "owner": owner})
-    return _missing((outcome.recipient_id for outcome in outcomes), len(outcomes), written)
-
-
-def _not_held(tx: Tx, owner: str, starts: Sequence[int]) -> frozenset[int]:
-    """Return those who are to be sent to next and whom ``owner`` does not hold any more."""
-    if not starts:
-        return frozenset()
-    return _missing(starts, len(starts), plain.run(tx, _STILL_HELD, {"rows": msgspec.json.encode(starts).decode(), "owner": owner}))
-
-
-def _missing(wanted: Iterable[int], count: int, written: Sequence[tuple[int, ...]]) -> frozenset[int]:
-    return frozenset() if len(written) == count else frozenset(wanted).difference(row[0] for row in written)
+    wanted = {outcome.recipient_id for outcome in batch.outcomes}.union(batch.starts)
+    return frozenset(wanted).difference(row[0] for row in (*settled, *started))
 
 
 def _settled_row(outcome: Outcome, now: int) -> tuple[object, ...]:
