@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test crash-matrix check format bench clean
+.PHONY: help setup demo serve test crash-matrix check format bench system-packages clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -44,6 +44,10 @@ format: $(INSTALLED) ## Format the code
 
 bench: $(INSTALLED) ## Measure; ONLY=name runs one measure, CONNECTIONS=n chooses how many to the relay
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
+
+system-packages: ## As root on Debian: install the Postfix, Dovecot and PostgreSQL that some tests and benchmarks use
+	@apt-get update -qq
+	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix dovecot-imapd postgresql >/dev/null
 
 clean: ## Remove the environment and every cache
 	@rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
