@@ -160,9 +160,16 @@ class Relay:
         if waiting and wait is None and self._pace.wait(now) <= 0 and self.window.ready:
             return False
         waits = [seconds for seconds in (self._pace.wait(now), wait) if seconds]
-        if waiting and waits and self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(min(waits), self._ring)
+        if waiting and waits:
+            self._ring_at(now + min(waits))
         return True
+
+    def _ring_at(self, when: float) -> None:
+        if self._alarm is not None:
+            if self._alarm.when() <= when:
+                return
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
