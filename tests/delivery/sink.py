@@ -24,6 +24,8 @@ class Taken(Struct, frozen=True):
     acknowledged: bool
     tls: bool
     connection: int
+    at: float
+    """When, by the clock of the event loop."""
 
 
 class Sink:
@@ -42,21 +44,40 @@ class Sink:
         self.most_open = 0
         self.greeting = b"220 sink ready\r\n"
         self.slow = 0.05
+        self.recipient_limit = 1_000  # of one transaction
+        self.connection_limit = 1_000
+        self.turned_away = 0
+        self.writers: set[asyncio.StreamWriter] = set()
+        self.busy: collections.Counter[str] = collections.Counter()  # transactions now, by domain
+        self.most_busy: collections.Counter[str] = collections.Counter()
         self.injected = b""  # what an attacker puts behind the answer to STARTTLS
 
     def recipients(self) -> list[str]:
         """Whom mail was acknowledged for, sorted."""
         return sorted(mail.recipient for mail in self.taken if mail.acknowledged)
 
+    def begun(self, domain: str) -> None:
+        self.busy[domain] += 1
+        self.most_busy[domain] = max(self.most_busy[domain], self.busy[domain])
+
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.open_now >= self.connection_limit:
+            self.turned_away += 1
+            writer.write(b"421 4.7.0 too many connections\r\n")
+            writer.close()
+            return
         self.connections += 1
         self.open_now += 1
         self.most_open = max(self.most_open, self.open_now)
+        session = _Session(self, reader, writer, self.connections)
+        self.writers.add(writer)
         try:
-            await _Session(self, reader, writer, self.connections).run()
+            await session.run()
         except (ConnectionError, asyncio.IncompleteReadError, EOFError, ssl.SSLError):
             pass
         finally:
+            session.over()
+            self.writers.discard(writer)
             self.open_now -= 1
             writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
@@ -109,8 +130,13 @@ class _Session:
             return await later[verb]()
         return await self._auth(command) if verb == "AUTH" else self.say("500 5.5.1 what?")
 
-    def _reset(self) -> bool:
+    def over(self) -> None:
+        """The transaction has come to its end, whatever that was."""
+        self.sink.busy.subtract({address.rpartition("@")[2] for address in self.accepted})
         self.sender, self.accepted = None, []
+
+    def _reset(self) -> bool:
+        self.over()
         return self.say("250 2.0.0 flushed")
 
     def _ehlo(self) -> bool:
@@ -145,11 +171,12 @@ class _Session:
             return self.say("530 5.7.0 authentication required")
         match = re.fullmatch(r"MAIL FROM:<([^<>]*)>.*", command)
         assert match, command
-        self.sender, self.accepted = match[1], []
+        self.over()
+        self.sender = match[1]
         return self.say("250 2.1.0 ok")
 
     def _rcpt(self, command: str) -> bool:
-        match = re.fullmatch(r"RCPT TO:<([^<>]+)>", command)
+        match = re.fullmatch(r"RCPT TO:<([^<>]+)>( NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;[!-~]+)?", command)
         assert match, command
         address = match[1]
         self.sink.asked[address] += 1
@@ -164,7 +191,12 @@ class _Session:
         }
         refusal = script.get(address[:2], ())
         closing = address.startswith("421") or (address.startswith("die") and self.sink.asked[address] == 1)
+        if not refusal and not closing and len(self.accepted) >= self.sink.recipient_limit:
+            refusal = ("452 4.5.3 too many recipients",)
         if not refusal and not closing:
+            domain = address.rpartition("@")[2]
+            if not any(other.endswith(f"@{domain}") for other in self.accepted):
+                self.sink.begun(domain)
             self.accepted.append(address)
             refusal = ("250 2.1.5 ok",)
         self.say(*refusal)
@@ -189,9 +221,10 @@ class _Session:
         if address.startswith("slow"):
             await asyncio.sleep(self.sink.slow)
         if not refused:
+            now = asyncio.get_running_loop().time()
             for recipient in self.accepted:
-                self.sink.taken.append(Taken(self.sender or "", recipient, content, not dropped, self.secure, self.number))
-        self.sender, self.accepted = None, []
+                self.sink.taken.append(Taken(self.sender or "", recipient, content, not dropped, self.secure, self.number, now))
+        self.over()
         if dropped:
             return False
         return self.say("554 5.7.1 we do not want this" if refused else "250 2.0.0 taken as 4711")
