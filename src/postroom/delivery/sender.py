@@ -23,7 +23,7 @@ from postroom.delivery.mail import Mail
 from postroom.delivery.records import Due, Outcome
 from postroom.delivery.relay import Relay
 from postroom.delivery.smtp import Answer, SmtpConnection, SmtpError
-from postroom.delivery.window import Taken
+from postroom.delivery.window import Job, Taken, domain_of
 from postroom.errors import Invalid
 
 LONGEST_AHEAD: Final = 1.0
@@ -220,10 +220,11 @@ class Sender:
             self._relay.works()
         self._relay.sent += any(isinstance(result, Answer) and result.taken for result in results)
         self._relay.done(parcel.taken, works=any(isinstance(result, Answer) for result in results))
-        left = _left_over(parcel.dues, results)
-        if left:
-            await self._dispatch.give_back([structs.replace(parcel.taken.job, dues=left)])
-        return self._outcomes([(due, result) for due, result in zip(parcel.dues, results, strict=True) if due not in left])
+        again = _again(parcel.taken.job, results)
+        if again:
+            await self._dispatch.give_back(again)
+        left = {due.id for job in again for due in job.dues}
+        return self._outcomes([(due, result) for due, result in zip(parcel.dues, results, strict=True) if due.id not in left])
 
     def _outcomes(self, results: Sequence[tuple[Due, policy.Result]]) -> list[Outcome]:
         settings, label, at = self._dispatch.settings.delivery, self._relay.label, now()
@@ -271,11 +272,20 @@ class Sender:
         self._dispatch.settler.submit(self._outcomes([(due, stopped) for due in parcel.dues]))
 
 
-def _left_over(dues: Sequence[Due], results: Sequence[policy.Result]) -> tuple[Due, ...]:
-    """Return who was refused for being one too many (RFC 5321 section 4.5.3.1.10): somebody else was taken in the same transaction."""
-    if len(dues) == 1 or not any(isinstance(result, Answer) and result.step == "final dot" for result in results):
-        return ()
-    return tuple(due for due, result in zip(dues, results, strict=True) if isinstance(result, Answer) and policy.too_many(result))
+def _again(job: Job, results: Sequence[policy.Result]) -> list[Job]:
+    """Return what goes out anew of a mail to several, nobody of it having been tried.
+
+    Whoever was refused for being one too many (RFC 5321 section 4.5.3.1.10), since somebody else was taken in the same transaction;
+    each by itself when one of them has an address that this relay cannot be told: that one is to fail alone.
+    """
+    if len(job.dues) == 1:
+        return []
+    if all(isinstance(result, Invalid) and result.parameter == "email" for result in results):
+        return [structs.replace(job, dues=(due,), domain=domain_of(due.email or "")) for due in job.dues]
+    if not any(isinstance(result, Answer) and result.step == "final dot" for result in results):
+        return []
+    left = tuple(due for due, result in zip(job.dues, results, strict=True) if isinstance(result, Answer) and policy.too_many(result))
+    return [structs.replace(job, dues=left)] if left else []
 
 
 def _time() -> float:
