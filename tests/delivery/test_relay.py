@@ -2,11 +2,9 @@
 
 import asyncio
 import collections
-from typing import Any
 
 import pytest
 
-from postroom import clock
 from postroom.delivery.limits import Pause
 from postroom.delivery.relay import Relay
 from postroom.settings import DeliverySettings, DomainSettings, RelaySettings, Settings
@@ -14,7 +12,7 @@ from postroom.storage import wakeup
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from tests.delivery.jobs import jobs
-from tests.delivery.letters import FAST, add_message, rows, settled, states, tries, until, with_relay, working
+from tests.delivery.letters import add_message, rows, settled, tries, until, with_relay, working
 from tests.delivery.relays import with_relays
 from tests.delivery.sink import Sink, running
 
