@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 .PHONY: help setup demo serve test crash-matrix check format bench system-packages clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 setup: $(INSTALLED) ## Make the environment in .venv (every target does it by itself)
 
