@@ -130,9 +130,11 @@ class SmtpConnection:
         mail = await self._exchange(lines[0])
         if mail.code >= REFUSED:
             return await self._judged(mail, [mail] * (len(lines) - 2), mail)
-        rcpts = [await self._exchange(line) for line in lines[1:-1]]
-        refused = all(reply.code >= REFUSED for reply in rcpts)
-        return await self._judged(mail, rcpts, rcpts[-1] if refused else await self._exchange(lines[-1]))
+        rcpts: list[Reply] = []
+        for line in lines[1:-1]:  # a 421 answers the rest too
+            rcpts.append(rcpts[-1] if rcpts and rcpts[-1].code == CLOSING else await self._exchange(line))
+        over = rcpts[-1].code == CLOSING or all(reply.code >= REFUSED for reply in rcpts)
+        return await self._judged(mail, rcpts, rcpts[-1] if over else await self._exchange(lines[-1]))
 
     async def _judged(self, mail: Reply, rcpts: Sequence[Reply], data: Reply) -> list[Answer | None]:
         answers: list[Answer | None]
