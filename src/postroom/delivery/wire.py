@@ -131,6 +131,7 @@ class Wire(asyncio.Protocol):
 
     async def _wait(self) -> None:
         self._deadline = self._loop.time() + self._timeout
+        self._unsent = 0
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._check_time)
         self._waiter = self._loop.create_future()
@@ -145,7 +146,7 @@ class Wire(asyncio.Protocol):
         if self._waiter is None or self._transport is None:
             return
         unsent = self._transport.get_write_buffer_size()
-        if unsent and unsent != self._unsent:  # a large mail over a slow line: it is still taking from us
+        if unsent != self._unsent:  # a large mail over a slow line: it is still taking from us, or took the last of it just now
             self._deadline = self._loop.time() + self._timeout
         self._unsent = unsent
         if self._loop.time() >= self._deadline:
