@@ -44,6 +44,7 @@ class Sink:
         self.most_open = 0
         self.greeting = b"220 sink ready\r\n"
         self.slow = 0.05
+        self.refusals: dict[str, list[str]] = {}  # what an address is told, one time after the other, before it is taken
         self.recipient_limit = 1_000  # of one transaction
         self.connection_limit = 1_000
         self.turned_away = 0
@@ -190,6 +191,8 @@ class _Session:
             "ga": ("what do you mean?",),
         }
         refusal = script.get(address[:2], ())
+        if self.sink.refusals.get(address):
+            refusal = (self.sink.refusals[address].pop(0),)
         closing = address.startswith("421") or (address.startswith("die") and self.sink.asked[address] == 1)
         if not refusal and not closing and len(self.accepted) >= self.sink.recipient_limit:
             refusal = ("452 4.5.3 too many recipients",)

@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from postroom import clock
-from postroom.delivery import verp
+from postroom.delivery import overview, verp
 from postroom.messages import options
 from postroom.messages.records import MailOptions
-from postroom.settings import BounceSettings
+from postroom.settings import BounceSettings, DeliverySettings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
-from postroom.storage.tables import recipients
+from postroom.storage.tables import recipients, suppressions
 from tests.delivery.letters import add_message, rows, settled, states, tries, until, with_relay, working
 from tests.delivery.sink import Sink, running
 
@@ -222,3 +222,49 @@ def test_a_421_in_the_middle_of_a_stream_costs_one_recipient_only(sqlite_store: 
     found = sqlite_store.database.read_now(rows, message)
     assert {row.attempts for email, row in found.items() if email.startswith("ok")} == {1}
     assert {row.state for email, row in found.items() if email.startswith("ok")} == {"delivered"}
+
+
+def test_a_deferred_recipient_comes_back_when_the_server_wants_it(sqlite_store: Store) -> None:
+    """Not after the pause of the settings, and not sooner."""
+    message = sqlite_store.database.write_now(add_message, ["ok1@x.example", "ok2@x.example"])
+    sink = Sink()
+    sink.refusals = {"ok1@x.example": ["451 4.7.1 greylisted, try again in 1 second"], "ok2@x.example": ["450 4.2.1 busy"]}
+    found = deliver(sqlite_store, sink, message)
+    arrived = {mail.recipient: mail.at for mail in sink.taken}
+    assert 0.7 <= arrived["ok1@x.example"] - arrived["ok2@x.example"] <= 3.0
+    assert {row.attempts for row in found.values()} == {2}
+
+
+def test_whose_matter_each_refusal_was_is_kept_and_shown(store: Store) -> None:
+    """Of each try by itself; a full mailbox waits for long, whoever is nobody is not sent to any more."""
+    message = store.database.write_now(add_message, ["grey@x.example", "nobody@x.example", "full@x.example"])
+    sink = Sink()
+    sink.refusals = {
+        "grey@x.example": ["451 4.7.1 greylisted", "451 4.3.0 busy"],
+        "nobody@x.example": ["550 5.1.1 no such person"],
+        "full@x.example": ["452 4.2.2 mailbox full"],
+    }
+
+    async def main() -> None:
+        async with running(sink), working(with_relay(store, sink.port, DeliverySettings(retry_first=0.05, retry_longest=100.0))):
+            ended = {"grey@x.example": "delivered", "nobody@x.example": "failed", "full@x.example": "deferred"}
+            await until(lambda: store.database.read_now(states, message) == ended)
+
+    asyncio.run(main())
+    shown = {line.email: [(one.outcome, one.fault, one.reply_code) for one in line.tries] for line in roll(store, message)}
+    assert shown == {
+        "grey@x.example": [("deferred", "policy", 451), ("deferred", "other", 451)],
+        "nobody@x.example": [("failed", "address", 550)],
+        "full@x.example": [("deferred", "mailbox_full", 452)],
+    }
+    left = store.database.read_now(rows, message)["full@x.example"].due_at - clock.now()
+    assert 60_000 <= left <= 120_000
+    assert [row.email for row in store.database.read_now(suppressed)] == ["nobody@x.example"]
+
+
+def roll(store: Store, message: int) -> list[Any]:
+    return store.database.read_now(overview.roll, message, 0, 10)
+
+
+def suppressed(tx: Tx) -> list[Any]:
+    return list(tx.execute(select(suppressions)))
