@@ -1,4 +1,4 @@
-"""Where the worker's time goes: ``python -m benchmarks.profile drain [--people 10000] [--connections 8] [--postgresql]``.
+"""Where the worker's time goes: ``python -m benchmarks.profile drain [--people 10000] [--connections 20] [--postgresql]``.
 
 Drains one message by an ordinary worker, for its rate and the processor time of each mail and thread as the system counts
 it; then another one by a worker under ``cProfile``, one profile a thread, all by the processor time of the thread. Known

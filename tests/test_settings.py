@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -162,3 +163,17 @@ def test_the_document_names_every_setting(setting: object) -> None:
 def test_the_document_names_no_other_setting() -> None:
     named = re.findall(r"^\| `([a-z_.]+)` \| `POSTROOM", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert named == [setting.name for setting in describe(Settings())]
+
+
+@pytest.mark.parametrize("name", ["configuration.md", "delivery.md"])
+def test_the_examples_of_the_documents_are_settings(name: str, tmp_path: Path) -> None:
+    """Each indented block that begins with a table is a file that loads."""
+    text = (DOCUMENT.parent / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^(?:    .*)?\n)*(?:^    .*\n)", text, flags=re.MULTILINE)
+    examples = [
+        block for block in map(textwrap.dedent, blocks) if re.search(r"^\[\w+\]", block, flags=re.MULTILINE) and "POSTROOM_" not in block
+    ]
+    assert examples
+    for example in examples:
+        (tmp_path / "postroom.toml").write_text(example, encoding="utf-8")
+        assert load({}) != Settings()

@@ -105,7 +105,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     weight: Annotated[
         int, Meta(ge=0, le=1000, description="Share of the mail among the relays that could take it; 0: only when the others are down.")
     ] = 1
-    connections: Annotated[int, Meta(ge=1, le=200, description="Connections to the relay at once, for one worker.")] = 8
+    connections: Annotated[int, Meta(ge=1, le=200, description="Connections to the relay at once, for one worker.")] = 20
     messages_per_connection: Annotated[int, Meta(ge=1, description="Messages sent over one connection before a new one is opened.")] = 1_000
     recipients_per_message: Annotated[
         int, Meta(ge=1, le=10_000, description="Recipients of one shared message (To, Cc, Bcc) that one transaction names at most.")
@@ -128,7 +128,7 @@ class RouteSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     recipients: list[str] = []
     """Domains of recipients: ``uni.example``, ``*.uni.example`` (below it), ``*``. Empty: any."""
     senders: list[str] = []
-    """Envelope or From addresses, or their domains, in the same form. Empty: any."""
+    """Addresses in From, or their domains in the same form. Empty: any."""
     relays: Annotated[list[str], Meta(min_length=1)]
     """Names of relays."""
 
