@@ -25,6 +25,7 @@ from imapclient import SEEN, IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 from msgspec import Struct
 
+from postroom.directory.values import one_line
 from postroom.messages.copies import ImapAccount
 
 CONNECT: Final = 10.0
@@ -113,9 +114,7 @@ class Conversation:
 
     def _answer(self, kind: Literal["done", "later", "login", "never"], words: str) -> Answer:
         """Make an answer of one line, without the password: some servers repeat what they do not understand."""
-        hidden = words.replace(self._account.password, "…")
-        line = " ".join("".join(character if character.isprintable() else " " for character in hidden).split())
-        return Answer(kind, line[:MAX_WORDS])
+        return Answer(kind, one_line(words.replace(self._account.password, "…"), MAX_WORDS))
 
     def _unforeseen(self, error: Exception) -> Answer:
         if not self._aborted:  # the message of the error may hold what was sent, so only its kind and place are logged

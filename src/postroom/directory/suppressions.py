@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, ColumnElement, case, delete, exists, func, li
 
 from postroom.directory import emails
 from postroom.directory.inserting import insert_into
-from postroom.directory.values import LARGEST_ID, check_line, storable
+from postroom.directory.values import LARGEST_ID, check_line, one_line, storable
 from postroom.errors import Invalid, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.tables import suppressions
@@ -63,7 +63,13 @@ def suppress(tx: Tx, email: str, reason: Reason, detail: str, now: int, *, expir
 
     ``detail`` is foreign text: it is brought onto one line and cut. Raises ``Invalid("email")`` for what is no address.
     """
-    values = {"email": _normal(email), "reason": reason, "detail": _one_line(detail), "message_id": message_id, "created_at": now}
+    values = {
+        "email": _normal(email),
+        "reason": reason,
+        "detail": one_line(detail, MAX_DETAIL),
+        "message_id": message_id,
+        "created_at": now,
+    }
     merge(tx, [values | {"expires_at": expires_at}])
 
 
@@ -164,9 +170,3 @@ def _normal(email: str) -> str:
     if normal is None:
         raise Invalid("email", "not an address")
     return normal
-
-
-def _one_line(text: str) -> str:
-    """Bring foreign text onto one line that the store can keep."""
-    words = "".join(character if storable(character) else " " for character in text).split()
-    return " ".join(words)[:MAX_DETAIL]

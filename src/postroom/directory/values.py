@@ -20,6 +20,7 @@ MAX_URL: Final = 2_000
 LARGEST_ID: Final = 2**31 - 1
 _CHUNK: Final = 500
 _NOT_IN_LINES: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_BLANKS: Final = re.compile(rf"(?:\s|{_NOT_IN_LINES.pattern})+")
 
 T = TypeVar("T")
 
@@ -43,6 +44,12 @@ def check_line(parameter: str, value: str, limit: int, *, required: bool = False
     if len(trimmed) > limit:
         raise TooLarge(parameter, limit)
     return trimmed
+
+
+def one_line(text: str, limit: int) -> str:
+    """Bring foreign text, such as the words of a mail server, onto one line that the store can keep, of at most ``limit`` characters."""
+    line = _BLANKS.sub(" ", text).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def known(ids: Iterable[int]) -> Iterator[int]:

@@ -3,7 +3,6 @@
 Everything foreign in a report (subjects, names, replies of mail servers) is put on one line, without control characters, and cut.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -11,11 +10,11 @@ from typing import Final
 from msgspec import Struct
 
 from postroom.clock import SECOND
+from postroom.directory.values import one_line
 from postroom.messages.records import MAX_CONTENT, MAX_SUBJECT, Language, State
 
 _MAX_REPLY: Final = 200
 _MAX_NAME: Final = 120
-_BLANKS: Final = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class ReportTexts(Struct, frozen=True, kw_only=True):
@@ -124,11 +123,6 @@ def render(summary: Summary, language: Language) -> list[Part]:
     return [
         Part(subject=_cut(title, MAX_SUBJECT - len(number)) + number, content=body) for number, body in zip(numbers, bodies, strict=True)
     ]
-
-
-def one_line(text: str, limit: int) -> str:
-    """Put foreign text on one line of at most ``limit`` characters."""
-    return _cut(_BLANKS.sub(" ", text).strip(), limit)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -9,7 +9,7 @@ from typing import Final, get_args
 from postroom import mailbox
 from postroom.delivery.bounces.records import Action, Reported
 from postroom.directory import emails
-from postroom.messages.report_texts import one_line
+from postroom.directory.values import one_line
 
 MAX_RECIPIENTS: Final = 1_000
 """Recipients that one report may speak of; whoever else it names is passed over."""
