@@ -61,7 +61,7 @@ def impatient(store: Store) -> Store:
 @contextlib.asynccontextmanager
 async def copying(store: Store) -> AsyncIterator[asyncio.Task[None]]:
     """The part of a worker that makes copies runs meanwhile; it is cancelled at the end, as a worker does."""
-    task = asyncio.create_task(sent_copies.keep_copying(store, asyncio.Event()))
+    task = asyncio.create_task(sent_copies.keep_copying(store, "w", asyncio.Event()))
     try:
         yield task
     finally:
@@ -310,7 +310,7 @@ def test_idle_part_reads_seldom_and_never_writes(sqlite_store: Store) -> None:
 
     async def main() -> None:
         wake = asyncio.Event()
-        task = asyncio.create_task(sent_copies.keep_copying(sqlite_store, wake))
+        task = asyncio.create_task(sent_copies.keep_copying(sqlite_store, "w", wake))
         for _ in range(50):
             wake.set()
             await asyncio.sleep(0.02)

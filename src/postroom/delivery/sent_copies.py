@@ -17,10 +17,7 @@ seconds at most and holds a lease of ``LEASE``, so nobody else begins it meanwhi
 
 import asyncio
 import functools
-import os
 import random
-import secrets
-import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -68,12 +65,12 @@ _STORE_PAUSE: Final = 1.0
 _log: Final = structlog.get_logger("postroom.delivery")
 
 
-async def keep_copying(store: Store, wake: asyncio.Event) -> None:
+async def keep_copying(store: Store, owner: str, wake: asyncio.Event) -> None:
     """Make the copies that are due, until cancelled; then finish or put back what was begun, within twice ``GRACE``.
 
-    ``wake`` is set by whoever hears of a commit. A store that is away is waited for.
+    ``owner`` is the name of the worker. ``wake`` is set by whoever hears of a commit. A store that is away is waited for.
     """
-    copier = _Copier(store, wake)
+    copier = _Copier(store, owner, wake)
     try:
         await copier.run()
     finally:
@@ -93,10 +90,10 @@ def judge(copy: ClaimedCopy, answer: Answer, delivery: DeliverySettings, *, now:
 
 
 class _Copier:
-    def __init__(self, store: Store, wake: asyncio.Event) -> None:
+    def __init__(self, store: Store, owner: str, wake: asyncio.Event) -> None:
         self._store = store
+        self._owner = owner
         self._wake = wake
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: dict[int, asyncio.Task[None]] = {}
         self._hosts: dict[int, str] = {}  # of the copies that run
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="postroom copy")

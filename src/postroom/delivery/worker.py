@@ -77,7 +77,7 @@ class _Worker:
         senders = [asyncio.create_task(sender.run(), name="sender") for sender in self._senders]
         async with open_wakeup(self._settings) as wakeup, listening(self._store):
             feeding = _started(feeder=self._feed(), watcher=self._watch(wakeup), housekeeper=self._keep_house(), recoverer=self._recover())
-            copying = _started(copier=keep_copying(self._store, self._copies))
+            copying = _started(copier=keep_copying(self._store, self._owner, self._copies))
             telling = _started(heartbeat=self._renew(), reporter=self._tell())
             tasks = [*feeding, *copying, *senders, *telling, settling]
             stopping = asyncio.create_task(stop.wait(), name="stop")
