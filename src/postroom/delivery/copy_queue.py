@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import and_, case, func, literal_column, null, select, update
+from sqlalchemy import and_, case, delete, func, literal_column, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from postroom.directory.values import chunks
@@ -63,9 +63,9 @@ def claim(tx: Tx, owner: str, now: int, lease_ms: int, avoid: Collection[str] = 
 
     It is ``sending`` until it is settled, released, or its lease runs out.
     """
-    due = select(_c.id).where(_QUEUED, _c.due_at <= now, _c.host.not_in(avoid)).order_by(_c.due_at).limit(1)
-    if tx.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
+    due = (
+        select(_c.id).where(_QUEUED, _c.due_at <= now, _c.host.not_in(avoid)).order_by(_c.due_at).limit(1).with_for_update(skip_locked=True)
+    )
     row = tx.execute(
         update(sent_copies)
         .where(_c.id.in_(due.scalar_subquery()))
@@ -123,6 +123,12 @@ def settle(tx: Tx, owner: str, outcome: CopyOutcome, now: int) -> bool:
         )
     )
     return result.rowcount == 1
+
+
+def forget(tx: Tx, before: int, limit: int) -> int:
+    """Delete at most ``limit`` copies that were made, or given up, before then; return how many were."""
+    old = select(_c.id).where(_c.settled_at < before).limit(limit)
+    return tx.execute(delete(sent_copies).where(_c.id.in_(old.scalar_subquery()))).rowcount
 
 
 def next_due(tx: Tx) -> int | None:

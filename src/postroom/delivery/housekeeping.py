@@ -11,18 +11,15 @@ from contextlib import aclosing
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, select
 
 from postroom.clock import DAY, SECOND
-from postroom.delivery import presence, queue
+from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, suppressions
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
 from postroom.messages import attachments, reports, retention
 from postroom.storage.blobs import LISTED, PARTS
-from postroom.storage.database import Tx
 from postroom.storage.store import Store
-from postroom.storage.tables import sent_copies
 
 Step = Callable[[Store, int], Awaitable[int]]
 """Clears away a bounded number of things that are over at a time (ms), and returns how many; 0 when it finds none."""
@@ -121,7 +118,7 @@ async def _forget_nonces(store: Store, now: int) -> int:
 
 async def _forget_copies(store: Store, now: int) -> int:
     """Forget copies in Sent folders that were made, or given up, long ago."""
-    return await store.database.write(_delete_copies, now - _COPIES_KEPT, _LIMIT)
+    return await store.database.write(copy_queue.forget, now - _COPIES_KEPT, _LIMIT)
 
 
 async def _settle_messages(store: Store, now: int) -> int:
@@ -168,8 +165,3 @@ async def _delete_unused(store: Store, keys: Iterable[str]) -> int:
                 await store.blobs.delete(key)
                 deleted += 1
     return deleted
-
-
-def _delete_copies(tx: Tx, before: int, limit: int) -> int:
-    old = select(sent_copies.c.id).where(sent_copies.c.settled_at < before).limit(limit)
-    return tx.execute(delete(sent_copies).where(sent_copies.c.id.in_(old.scalar_subquery()))).rowcount
