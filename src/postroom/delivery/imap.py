@@ -25,6 +25,7 @@ from imapclient import SEEN, IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 from msgspec import Struct
 
+from postroom.delivery.wire import tls_context
 from postroom.directory.values import one_line
 from postroom.messages.copies import ImapAccount
 
@@ -128,13 +129,13 @@ def connect(account: ImapAccount, opened: Callable[[socket.socket], None]) -> IM
 
     Raises ``OSError`` (``ssl.SSLError`` is one) or ``IMAPClientError``.
     """
-    checked = ssl.create_default_context()
+    checked = tls_context(verified=True)
     client: IMAPClient = _Client(account, checked, opened)
     try:
         if account.security == "starttls":
             client.starttls(checked)
         elif account.security == "none" and client.has_capability("STARTTLS"):
-            client.starttls(_unchecked())
+            client.starttls(tls_context(verified=False))
     except BaseException:
         with contextlib.suppress(OSError):  # a handshake that failed has closed it
             client.shutdown()
@@ -266,13 +267,6 @@ def _is_there(client: IMAPClient, content: bytes) -> bool:
 def _cut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):  # it is broken already
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def _unchecked() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _broken(error: Exception) -> str:
