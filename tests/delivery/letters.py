@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import insert, select, update
 
 from postroom import clock
-from postroom.delivery import worker
+from postroom.delivery import counters, worker
 from postroom.settings import DeliverySettings, MailSettings, RelaySettings, Settings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
@@ -79,6 +79,11 @@ def status(tx: Tx, message: int) -> str:
 
 def tries(tx: Tx) -> list[Any]:
     return list(tx.execute(select(attempts).order_by(attempts.c.id)))
+
+
+def tallies(store: Store) -> dict[str, int]:
+    """What the store has counted, by name."""
+    return {counter.name: counter.value for counter in store.database.read_now(counters.read)}
 
 
 def make_due(tx: Tx) -> None:

@@ -9,15 +9,13 @@ import typer
 from rich.console import Console
 
 from postroom import clock
-from postroom.cli.output import CommandFailure, console, opened_store, print_json, row, table
+from postroom.cli.output import AsJson, CommandFailure, console, opened_store, print_json, row, table
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.directory.finding import Found
     from postroom.directory.importing import ImportFailed, Progress
 
 _SHOWN: Final = 50
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from rich.markup import escape
 from rich.padding import Padding
 
-from postroom.cli.output import console, moment, opened_store, print_json, printable, row, table
+from postroom.cli.output import AsJson, console, moment, opened_store, print_json, printable, row, table
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import NotFound
 from postroom.settings import describe, load, template
@@ -21,8 +21,6 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
 
 _PAGE: Final = 500
 _SHOWN: Final = 50
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
 
 class MessageHead(Struct, frozen=True, kw_only=True):

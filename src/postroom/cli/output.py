@@ -4,9 +4,10 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,6 +20,9 @@ if TYPE_CHECKING:  # opening a store loads the whole of SQLAlchemy; most helps d
 
 NOT_CURRENT: Final = "has no schema yet, or that of another version; run 'postroom migrate' first"
 _DATE_WIDTH: Final = len("2026-01-31")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
+"""The option of every command that scripts may read."""
 
 
 class CommandFailure(Exception):

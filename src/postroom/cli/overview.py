@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from postroom import clock
-from postroom.cli.output import console, moment, opened_store, print_json, row, table
+from postroom.cli.output import AsJson, console, moment, opened_store, print_json, row, table
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.delivery.records import Counter, DomainLine, QueueLine, RelayReport, WorkerLine
@@ -17,9 +17,6 @@ _DOMAINS: Final = 20
 _OVERDUE: Final = 10_000
 _STUCK: Final = "Some are overdue: a backlog; or no worker runs; or the relay is away, then relay_down in the worker's log says why."
 _HELD: Final = "Held and parked ones wait until somebody decides: postroom queue release, settle or cancel."
-_RELAYS: Final = ("worker", "heard of", "relay", "state", "open", "busy", "sent", "a second")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
 
 def overview(
@@ -31,14 +28,14 @@ def overview(
     """Show what waits for delivery, since when and why; the workers and how they get on with their relays."""
     if context.invoked_subcommand is not None:
         return
-    from postroom.delivery import presence  # noqa: PLC0415 - loaded by the commands that need it
-    from postroom.delivery.overview import domains, tallies  # noqa: PLC0415 - as above
+    from postroom.delivery import counters, presence  # noqa: PLC0415 - loaded by the commands that need it
+    from postroom.delivery.overview import domains  # noqa: PLC0415 - as above
     from postroom.delivery.overview import overview as messages  # noqa: PLC0415 - as above
 
     with opened_store() as store:
         read = store.database.read_now
         lines, places = read(messages, limit + 1), read(domains, _DOMAINS)
-        workers, counted = read(presence.reports), read(tallies)
+        workers, counted = read(presence.reports), read(counters.read)
     shown = lines[:limit]
     if as_json:
         for part in (*shown, *places, *workers, *counted):

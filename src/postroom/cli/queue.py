@@ -9,8 +9,8 @@ import typer
 
 from postroom import clock
 from postroom.cli import overview
-from postroom.cli.output import CommandFailure, console, opened_store, print_json
-from postroom.cli.overview import AsJson, listed
+from postroom.cli.output import AsJson, CommandFailure, console, opened_store, print_json
+from postroom.cli.overview import listed
 from postroom.errors import WrongState
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line

@@ -10,7 +10,7 @@ import typer
 
 from postroom import clock
 from postroom.cli.directory import print_problems
-from postroom.cli.output import CommandFailure, console, moment, opened_store, print_json, row, table
+from postroom.cli.output import AsJson, CommandFailure, console, moment, opened_store, print_json, row, table
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.directory.suppressions import Suppression
@@ -18,8 +18,6 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
 
 _SHOWN: Final = 50
 _PAGE: Final = 1_000
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -24,7 +24,7 @@ from postroom.messages.records import State
 from postroom.settings import Settings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
-from postroom.storage.tables import IS_OPEN, IS_SENDING, IS_WAITING, attempts, messages, recipients
+from postroom.storage.tables import IS_HELD, IS_OPEN, IS_SENDING, IS_WAITING, attempts, messages, recipients
 
 STEP: Final = 500
 """Recipients of one step."""
@@ -37,7 +37,6 @@ CANCELLED: Final = "cancelled by an operator"
 DECIDED: Final = "an operator decided so; before: "
 
 _r: Final = recipients.c
-_IS_HELD: Final = and_(IS_WAITING, _r.due_at == null())
 _LAST_WORDS: Final = (
     select(attempts.c.reply_text)
     .where(attempts.c.recipient_id == _r.id)
@@ -191,13 +190,13 @@ def _settle_messages(tx: Tx, settings: Settings, ids: Sequence[int], now: int) -
 
 RETRY: Final = Operation(IS_WAITING, _make_due)
 """Whoever waits, held or not, is tried now."""
-RELEASE: Final = Operation(_IS_HELD, _make_due)
+RELEASE: Final = Operation(IS_HELD, _make_due)
 """Whoever is held, by an operator, as unknown or as parked, is tried now."""
-HOLD: Final = Operation(and_(IS_WAITING, not_(_IS_HELD)), _hold)
+HOLD: Final = Operation(and_(IS_WAITING, not_(IS_HELD)), _hold)
 """Whoever waits does so without a due time, and does not expire, until somebody decides."""
 CANCEL: Final = Operation(IS_WAITING, _cancel)
 """Whoever waits gets nothing, for good."""
-DELIVERED: Final = Operation(and_(_IS_HELD, _r.state == "unknown"), _decide("delivered"))
+DELIVERED: Final = Operation(and_(IS_HELD, _r.state == "unknown"), _decide("delivered"))
 """Whoever is held with an unknown outcome counts as delivered."""
-FAILED: Final = Operation(and_(_IS_HELD, _r.state == "unknown"), _decide("failed"))
+FAILED: Final = Operation(and_(IS_HELD, _r.state == "unknown"), _decide("failed"))
 """Whoever is held with an unknown outcome counts as failed."""

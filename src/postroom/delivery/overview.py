@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, null, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, literal_column, select
 
-from postroom.delivery.records import PARKED_MARK, Attempt, Counter, DomainLine, QueueLine, RollLine
+from postroom.delivery.records import PARKED_MARK, Attempt, DomainLine, QueueLine, RollLine
 from postroom.directory import people
 from postroom.messages.records import Recipient
 from postroom.storage.database import Tx
-from postroom.storage.tables import IS_OPEN, IS_WAITING, attempts, counters, messages, recipients, users
-
-MAX_COUNTERS: Final = 100
+from postroom.storage.tables import IS_HELD, IS_OPEN, IS_WAITING, attempts, messages, recipients, users
 
 _r: Final = recipients.c
-_IS_HELD: Final = and_(_r.due_at == null(), _r.state != "sending")
-_IS_PARKED: Final = and_(_IS_HELD, _r.reply_text.startswith(PARKED_MARK))
+_IS_PARKED: Final = and_(IS_HELD, _r.reply_text.startswith(PARKED_MARK))
 
 
 def overview(tx: Tx, limit: int) -> list[QueueLine]:
@@ -28,7 +25,7 @@ def overview(tx: Tx, limit: int) -> list[QueueLine]:
             _r.state,
             func.count().label("people"),
             func.min(_r.due_at).label("due"),
-            func.sum(case((_IS_HELD, 1), else_=0)).label("held"),
+            func.sum(case((IS_HELD, 1), else_=0)).label("held"),
             func.sum(case((_IS_PARKED, 1), else_=0)).label("parked"),
             messages.c.subject,
             messages.c.sent_at,
@@ -67,12 +64,6 @@ def domains(tx: Tx, limit: int) -> list[DomainLine]:
     return [
         DomainLine(domain=row.domain, waiting=row.waiting, deferred=row.deferred, last_reply=replies.get(row.domain, "")) for row in rows
     ]
-
-
-def tallies(tx: Tx) -> list[Counter]:
-    """List what is counted for good, such as bounces, by name; at most ``MAX_COUNTERS``."""
-    rows = tx.execute(select(counters.c.name, counters.c.value).order_by(counters.c.name).limit(MAX_COUNTERS))
-    return [Counter(name=row.name, value=row.value) for row in rows]
 
 
 def roll(tx: Tx, message_id: int, after_id: int, limit: int) -> list[RollLine]:

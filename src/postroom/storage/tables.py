@@ -21,10 +21,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    and_,
     bindparam,
     false,
     func,
     literal_column,
+    null,
     text,
     true,
 )
@@ -372,6 +374,9 @@ IS_WAITING: Final = _in_state(*WAITING_STATES)
 
 IS_OPEN: Final = _in_state(*OPEN_STATES)
 """Condition of queries by ``ix_recipients_open``."""
+
+IS_HELD: Final = and_(IS_WAITING, recipients.c.due_at == null())
+"""Waits, without a due time, until a person decides."""
 
 IS_SENDING: Final = recipients.c.state == literal_column("'sending'")
 """Condition of queries by ``ix_recipients_lease``."""

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
-from postroom.delivery import counters, verp
+from postroom.delivery import verp
 from postroom.delivery.bounces import listener
 from postroom.delivery.bounces.listener import listening
 from postroom.settings import BounceSettings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store, open_store
 from postroom.storage.tables import recipients
-from tests.delivery.letters import add_message, rows, states
+from tests.delivery.letters import add_message, rows, states, tallies
 from tests.processes import free_port
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -121,7 +121,7 @@ def test_a_bounce_is_written_down_before_it_is_acknowledged(store: Store, protoc
     with_client(ours, conversation)
     expected = {"gone@else.example": "failed", "ann@else.example": "delivered", "bob@else.example": "failed"}
     assert store.database.read_now(states, message) == expected
-    assert store.database.read_now(counters.read) == {"bounce.applied": 2, "bounce.auto_reply": 1}
+    assert tallies(store) == {"bounce.applied": 2, "bounce.auto_reply": 1}
 
 
 def test_addresses_that_are_not_ours_are_refused_and_counted(store: Store) -> None:
@@ -137,7 +137,7 @@ def test_addresses_that_are_not_ours_are_refused_and_counted(store: Store) -> No
         assert (await client.say("DATA")).startswith("503")
 
     with_client(ours, conversation)
-    assert store.database.read_now(counters.read) == {"bounce.forged": 4}
+    assert tallies(store) == {"bounce.forged": 4}
 
 
 def test_one_recipient_a_transaction(sqlite_store: Store) -> None:
@@ -234,7 +234,7 @@ def test_a_bounce_waits_for_the_outcome_of_its_mail(sqlite_store: Store, monkeyp
 
     with_client(ours, conversation)
     assert sqlite_store.database.read_now(states, message) == {"gone@else.example": "failed"}
-    assert sqlite_store.database.read_now(counters.read) == {"bounce.applied": 1}
+    assert tallies(sqlite_store) == {"bounce.applied": 1}
 
 
 def test_garbage_is_answered_and_changes_nothing(sqlite_store: Store) -> None:
@@ -252,7 +252,7 @@ def test_garbage_is_answered_and_changes_nothing(sqlite_store: Store) -> None:
 
     with_client(ours, conversation)
     assert sqlite_store.database.read_now(states, message) == {"gone@else.example": "delivered"}
-    assert sqlite_store.database.read_now(counters.read)["bounce.malformed"] == 1
+    assert tallies(sqlite_store)["bounce.malformed"] == 1
 
 
 def test_connections_are_bounded(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +290,7 @@ def test_silent_and_endless_clients_are_cut_off(sqlite_store: Store, monkeypatch
                     await asyncio.sleep(0.02)
 
     with_client(ours, conversation)
-    assert sqlite_store.database.read_now(counters.read) == {}
+    assert tallies(sqlite_store) == {}
 
 
 def test_the_port_belongs_to_one_worker_and_the_next_goes_on(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

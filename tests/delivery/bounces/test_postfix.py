@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
-from postroom.delivery import counters, verp
+from postroom.delivery import verp
 from postroom.delivery.bounces.listener import listening
 from postroom.settings import BounceSettings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import recipients
-from tests.delivery.letters import add_message, rows, states, tries, until
+from tests.delivery.letters import add_message, rows, states, tallies, tries, until
 from tests.delivery.sink import Sink, running
 from tests.postfix import Postfix, missing, running_postfix
 from tests.processes import free_port
@@ -74,4 +74,4 @@ def test_what_a_real_postfix_bounces_fails_here(sqlite_store: Store, protocol: s
     assert (gone.reply_code, gone.reply_text) == (550, "550-5.1.1 no such person 550 5.1.1 ask somebody else")
     assert (spam.reply_code, spam.reply_text) == (554, "554 5.7.1 we do not want this")
     assert [tried.relay for tried in ours.database.read_now(tries)] == ["bounce", "bounce"]
-    assert ours.database.read_now(counters.read) == {"bounce.applied": 2}
+    assert tallies(ours) == {"bounce.applied": 2}
