@@ -331,6 +331,18 @@ def test_message_shows_counts_and_the_beginning_of_the_roll(run: Any, place: Sto
     assert re.search(r"│ 450 4\.2\.0 greylisted", result.out), "the reply, its code once"
 
 
+def test_message_says_whose_matter_the_last_refusal_was(run: Any, place: Store) -> None:
+    number = place.database.write_now(send, 3, "Exams")
+    place.database.write_now(lambda tx: tx.execute(update(attempts).values(fault="mailbox_full")) and None)
+    said = run("message", str(number)).out
+    assert re.search(r"deferred,\W+mailbox\W+full", said)
+    assert said.count("deferred,") == 1, "who was delivered in the end has no fault"
+    roll = [json.loads(line) for line in run("message", str(number), "--json").out.splitlines()[1:]]
+    assert [tried["fault"] for line in roll for tried in line["tries"]] == ["mailbox_full"]
+    place.database.write_now(lambda tx: tx.execute(update(recipients).values(state="queued")) and None)
+    assert "mailbox" not in run("message", str(number)).out, "what came before another round of tries is history"
+
+
 def test_message_pages_through_the_whole_roll(run: Any, place: Store) -> None:
     number = place.database.write_now(send, 1200, "Exams")
     everyone = run("message", str(number), "--all").out

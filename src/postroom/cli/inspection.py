@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
 
 _PAGE: Final = 500
 _SHOWN: Final = 50
+_FAULTS: Final = {"address": "no such address", "mailbox_full": "mailbox full", "policy": "refused by policy"}
 
 
 class MessageHead(Struct, frozen=True, kw_only=True):
@@ -146,6 +147,9 @@ def _state(line: "RollLine") -> str:
     from postroom.storage.tables import WAITING_STATES  # noqa: PLC0415 - as above
 
     doubt = " (perhaps twice)" if line.ambiguous else ""
-    if line.due_at is not None or line.state not in WAITING_STATES:
-        return f"{line.state}{doubt}"
-    return f"{line.state}{doubt}, {'parked' if (line.reply_text or '').startswith(PARKED_MARK) else 'held'}"
+    last = line.tries[-1] if line.tries else None
+    fault = _FAULTS.get(last.fault or "") if last is not None and last.outcome == line.state else None
+    held = None
+    if line.due_at is None and line.state in WAITING_STATES:
+        held = "parked" if (line.reply_text or "").startswith(PARKED_MARK) else "held"
+    return ", ".join(filter(None, [f"{line.state}{doubt}", fault, held]))

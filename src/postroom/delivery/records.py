@@ -136,9 +136,9 @@ class RelayReport(Struct, frozen=True, kw_only=True):
     connections: int = 0
     busy: int = 0
     sent: int = 0
-    """Mails that it took since the worker started."""
+    """Mails that it took since the worker started; one that names several recipients counts once."""
     rate: float = 0.0
-    """Mails a second that it takes now."""
+    """Mails a second that it took since the report before this one."""
 
 
 class DomainReport(Struct, frozen=True, kw_only=True):
@@ -176,8 +176,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     at: int
     relay: str
     outcome: str
-    fault: str | None
-    """Whose matter it was, if the relay said so; see ``Fault``."""
+    fault: Fault | None
+    """Whose matter it was, if it was a refusal of the relay."""
     reply_code: int | None
     reply_text: str
 
