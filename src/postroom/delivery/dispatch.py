@@ -46,6 +46,8 @@ class Dispatch:
         """When the feeder means to look again, in milliseconds."""
         self.more = False
         """Whether the last claim left due recipients behind."""
+        self.left_behind = False
+        """Whether there are claims of this worker in the store that it forgot, to be recovered when they run out."""
         self.relays = {name: Relay(name, store.settings, self.look.set) for name in store.settings.all_relays}
         self.routes = Routes(store.settings)
         self._capacity = BACKLOG * self.connections
@@ -107,6 +109,11 @@ class Dispatch:
         """Put recipients back as if never tried, due in so many seconds (``None``: as before)."""
         await self.release_ids(self.leases.give_up(due for job in jobs for due in job.dues), seconds)
 
+    async def release_unsent(self) -> None:
+        """Put back everybody that is held, but for those whose mail is, or may have been, on the wire: their outcomes may still wait."""
+        on_wire = self.settler.on_wire
+        await self.release_ids([number for number in self.leases.ids if number not in on_wire])
+
     async def release_ids(self, ids: Sequence[int], seconds: float | None = None) -> None:
         """See ``release``. When the store is away their leases run out."""
         if not ids:
@@ -116,6 +123,7 @@ class Dispatch:
         try:
             await self.store.database.write(queue.release, self.owner, ids, due_at)
         except Unavailable as error:
+            self.left_behind = True
             _log.warning("store_unavailable", reason=str(error))
 
     def still_held(self, job: Job) -> Job | None:

@@ -3,7 +3,7 @@
 | what happened | the recipient becomes |
 |---|---|
 | 2xx to the final dot | delivered |
-| 4xx, or 552 to RCPT (RFC 5321 section 4.5.3.1.10) | deferred; expired when its time is over |
+| 4xx, or 552 to RCPT for too many of them (RFC 5321 section 4.5.3.1.10) | deferred; expired when its time is over |
 | 5xx | failed |
 | the conversation broke before the final dot | deferred |
 | it broke after the final dot | unknown: perhaps delivered, tried again after a pause with the same Message-ID, or held |

@@ -41,8 +41,8 @@ _CRASHED: Final = "the worker died while it sent this mail"
 _r: Final = recipients.c
 _NAME: Final = select(people.full_name()).where(users.c.id == _r.user_id).correlate(recipients).scalar_subquery()
 
-# The two statements of each group commit (``storage.plain``). Their rows come as one JSON array, so that the number of recipients
-# the text of the statement nor how often the database is spoken to; what they return is who was really held.
+# The three statements of each group commit (``storage.plain``). Rows come as one JSON array, so that the number of recipients
+# changes neither the text of a statement nor how often the database is spoken to; what comes back is who was really held.
 _ROWS: Final = {
     "sqlite": (
         "SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS state, json_extract(value, '$[2]') AS due_at,"

@@ -45,9 +45,16 @@ class Settler:
         self._owner = owner
         self._leases = leases
         self._waiting: list[_Entry] = []
+        self._writing: list[_Entry] = []
         self._on_wire: set[int] = set()
         self._wake = asyncio.Event()
         self._closing = False
+
+    @property
+    def on_wire(self) -> frozenset[int]:
+        """Recipients whose mail may be on the wire, or whose outcome waits to be written."""
+        unwritten = (outcome.recipient_id for entry in (*self._writing, *self._waiting) for outcome in entry.outcomes)
+        return frozenset(self._on_wire).union(unwritten)
 
     def submit(self, outcomes: Sequence[Outcome], starts: Sequence[int] = ()) -> "asyncio.Future[frozenset[int]]":
         """Hand over what became of recipients, and who is sent to next.
@@ -76,8 +83,10 @@ class Settler:
             self._wake.clear()
             await self._gather()
             while self._waiting:
-                entries, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
+                self._writing, self._waiting = self._waiting[:_LARGEST], self._waiting[_LARGEST:]
+                entries = self._writing
                 lost = await self._write(entries)
+                self._writing = []
                 self._leases.drop(outcome.recipient_id for entry in entries for outcome in entry.outcomes)
                 for entry in entries:
                     if not entry.written.done():  # its connection may have been told to stop

@@ -102,8 +102,10 @@ class _Worker:
         await asyncio.wait([settling], timeout=GRACE)
         try:
             async with asyncio.timeout(GRACE):
-                await self._dispatch.release_ids(self._dispatch.leases.ids)
+                await self._dispatch.release_unsent()
         except TimeoutError:
+            self._dispatch.left_behind = True
+        if self._dispatch.left_behind or self._dispatch.leases:
             _log.warning("leases_left", recipients=len(self._dispatch.leases))
 
     # -- feeding the windows -----------------------------------------------------------------------------------------
@@ -221,6 +223,9 @@ class _Worker:
             await asyncio.sleep(_TELLING)
 
     async def _forget_me(self) -> None:
+        """Take back what this worker told; not while it leaves leases, since whoever recovers those asks whom it was sending to."""
+        if self._dispatch.left_behind or self._dispatch.leases:
+            return
         try:
             async with asyncio.timeout(GRACE):
                 await self._store.database.write(presence.drop_report, self._owner)
