@@ -11,8 +11,9 @@ PARKED_MARK: Final = "parked:"
 
 
 Fault = Literal["relay", "address", "mailbox_full", "policy", "other"]
-"""Whose matter a refusal is: our own standing with the relay (it costs a recipient no attempt, so none is kept with it), an address that does not exist, a mailbox without room, what the
-receiving side allows (reputation, content, greylisting), or anything else."""
+"""Whose matter a refusal is: our own standing with the relay (which costs a recipient no attempt, so none is kept with it), an
+address that does not exist, a mailbox without room, what the receiving side allows (reputation, content, greylisting), or
+anything else."""
 
 
 class Due(Struct, frozen=True, kw_only=True):
