@@ -127,7 +127,7 @@ def test_pauses_stay_within_bounds_and_vary(attempts: int, dice: float) -> None:
         ("RCPT", "552 5.2.2 mailbox full", "failed", "mailbox_full", False),
         ("RCPT", "452 4.2.2 mailbox full", "deferred", "mailbox_full", False),
         ("RCPT", "452 4.5.3 too many recipients", "deferred", "other", False),
-        ("RCPT", "552 too many recipients", "deferred", "mailbox_full", False),
+        ("RCPT", "552 too many recipients", "deferred", "other", False),
         ("RCPT", "451 4.7.1 greylisted, try again later", "deferred", "policy", False),
         ("RCPT", "451 greylisting in effect", "deferred", "policy", False),
         ("RCPT", "451 local error", "deferred", "other", False),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from postroom.clock import DAY
+from postroom.clock import DAY, HOUR
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import attachments, drafts
 from postroom.messages.attachments import clean_filename
@@ -228,6 +228,16 @@ def test_the_life_of_a_link_counts_from_sending(office: Office) -> None:
     assert fetch(office, attachment_id, signed, NOW + 4 + 3 * DAY).id == attachment_id
     with pytest.raises(WrongState, match="gone"):
         fetch(office, attachment_id, signed, NOW + 5 + 3 * DAY)
+
+
+def test_a_file_in_the_mail_is_kept_for_its_last_try(office: Office) -> None:
+    """A mail that is tried for five days cannot be sent without its parts, however short the life of links."""
+    message_id = office.ready(emails=["a@x.example"], attachments_lifetime=1)
+    link, part = attach(office, message_id), attach(office, message_id)
+    office.run(lambda tx: tx.execute(update(rows).where(rows.c.id == part).values(disposition="attachment")))
+    office.submit(message_id)
+    assert get(office, link).expires_at == NOW + DAY
+    assert (get(office, part).expires_at or 0) >= NOW + 5 * DAY + HOUR
 
 
 def test_links_can_be_withdrawn(office: Office) -> None:

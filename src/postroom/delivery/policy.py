@@ -69,7 +69,7 @@ def fault(answer: Answer) -> Fault:
     if answer.step in {"RCPT", "final dot"} and not _POLICY_WORDS.search(reply.text) and nobody_there(status, reply.text):
         return "address"
     if status is None:
-        full = answer.step == "RCPT" and reply.code in _TOO_MANY
+        full = answer.step == "RCPT" and reply.code in _TOO_MANY and "too many" not in reply.text.lower()
         return "policy" if _POLICY_WORDS.search(reply.text) else "mailbox_full" if full else "other"
     if status[2:] == "2.2":
         return "mailbox_full"

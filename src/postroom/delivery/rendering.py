@@ -93,7 +93,7 @@ class Renderer:
         if not stale:
             return {}
         store = self._dispatch.store
-        found = await store.database.read(contexts.load, store.settings, store.vault, {message for message, _ in stale})
+        found = await store.database.read_briefly(contexts.load, store.settings, store.vault, {message for message, _ in stale})
         broken: dict[Key, Exception] = {}
         for key in stale:
             context = found.get(key[0])

@@ -24,6 +24,7 @@ from postroom.delivery.records import Due, Outcome
 from postroom.delivery.relay import Relay
 from postroom.delivery.smtp import Answer, SmtpConnection, SmtpError
 from postroom.delivery.window import Job, Taken, domain_of
+from postroom.delivery.wire import CLOSING
 from postroom.errors import Invalid
 
 LONGEST_AHEAD: Final = 1.0
@@ -205,7 +206,6 @@ class Sender:
                 return connection
             await self._part()
         self._connection = connection = await self._relay.connect()
-        self._refused.end()
         return connection
 
     async def _part(self) -> None:
@@ -218,6 +218,7 @@ class Sender:
         """Say what becomes of each recipient; those that were one too many for the relay go into a transaction of their own."""
         if any(isinstance(result, Answer) for result in results):
             self._relay.works()
+            self._refused.end()
         self._relay.sent += any(isinstance(result, Answer) and result.taken for result in results)
         self._relay.done(parcel.taken, works=any(isinstance(result, Answer) for result in results))
         again = _again(parcel.taken.job, results)
@@ -248,19 +249,26 @@ class Sender:
             await self._dispatch.give_back([parcel.taken.job, *self._relay.window.drain()])
             return
         self._relay.put([parcel.taken.job])
-        self._refused.trouble(_time())
-        await self._relay.rest(self._refused.left(_time()))
+        await self._rest()
 
     async def _in_trouble(self, parcels: Sequence[_Parcel], results: Sequence[policy.Result]) -> None:
-        """Give everybody back who waits for the relay; none of them has been tried."""
+        """Give everybody back who waits for the relay; none of them has been tried. It may only have enough of our connections."""
         answer = next((result for result in results if isinstance(result, Answer)), None)
-        if answer is not None:
+        enough = answer is not None and answer.reply.code == CLOSING and self._relay.open > 1
+        if answer is not None and not enough:
             self._relay.failed(str(answer.reply))
         for parcel in parcels:
             self._relay.done(parcel.taken, works=False)
         await self._part()
         waiting = self._relay.window.drain() if self._relay.down else []
         await self._dispatch.give_back([*(parcel.taken.job for parcel in parcels), *waiting])
+        if enough:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Leave the relay to the other connections for a while, longer each time."""
+        self._refused.trouble(_time())
+        await self._relay.rest(self._refused.left(_time()))
 
     def _interrupted(self, parcel: _Parcel) -> None:
         """Note, as the worker stops, that nobody knows what the relay would have said."""

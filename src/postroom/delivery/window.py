@@ -71,8 +71,9 @@ class _Domain:
         return not (self.busy or any(self.waiting.values()) or self.pause.left(now) > 0 or self.pace.wait(now) > 0)
 
     def slow(self, now: float) -> bool:
-        """Whether its oldest mail in flight has waited for long."""
-        return bool(self.busy) and now - next(iter(self.busy.values())) > SLOW
+        """Whether at least half of its mails in flight have waited for long: a single one says little of a large domain."""
+        late = sum(now - since > SLOW for since in self.busy.values())
+        return late > 0 and 2 * late >= len(self.busy)
 
 
 class Taken(Struct, frozen=True, eq=False):

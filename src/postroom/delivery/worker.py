@@ -139,7 +139,7 @@ class _Worker:
         if dispatch.all_down:  # a relay that is back says so
             return max(dispatch.wait_left, _LONGEST_WAIT)
         tended = await self._tend()
-        due = await self._store.database.read(queue.next_due)
+        due = await self._store.database.read_briefly(queue.next_due)
         at = now()
         single, bulk = (room if when is not None and when <= at else 0 for room, when in zip(dispatch.room(), due, strict=True))
         if not single and not bulk:
@@ -166,7 +166,9 @@ class _Worker:
 
     async def _claim(self, single: int, bulk: int) -> list[Due]:
         at = now()
-        claim = asyncio.ensure_future(self._store.database.write(queue.claim, self._owner, at, self._lease_ms, single=single, bulk=bulk))
+        claim = asyncio.ensure_future(
+            self._store.database.write_briefly(queue.claim, self._owner, at, self._lease_ms, single=single, bulk=bulk)
+        )
         try:
             claimed = await asyncio.shield(claim)
         except asyncio.CancelledError:  # what is claimed must be known, to be put back

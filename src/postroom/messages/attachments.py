@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, insert, null, select, update
 from sqlalchemy import delete as delete_from
 
 from postroom.directory.values import LARGEST_ID, chunks, known
@@ -199,10 +199,13 @@ def by_link(tx: Tx, vault: Vault, attachment_id: int, signature: str, now: int) 
     return attachment
 
 
-def start_clock(tx: Tx, message_id: int, end: int) -> None:
-    """Let the links of a message live until ``end``, except withdrawn ones; for ``submission``."""
+def start_clock(tx: Tx, message_id: int, end: int, last_try: int) -> None:
+    """Let the links of a message live until ``end``, except withdrawn ones; for ``submission``.
+
+    Files that are parts of the mail are kept for its last try at least: without them it cannot be sent.
+    """
     statement = update(attachments).where(attachments.c.message_id == message_id, attachments.c.revoked_at == null())
-    tx.execute(statement.values(expires_at=end))
+    tx.execute(statement.values(expires_at=case((attachments.c.disposition == "link", end), else_=max(end, last_try))))
 
 
 def _own(author_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

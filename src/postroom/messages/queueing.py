@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, case, func, not_, null, or_, update
 
-from postroom.clock import HOUR
+from postroom.clock import DAY, HOUR
 from postroom.directory import suppressions
 from postroom.messages.records import Lane
 from postroom.settings import DeliverySettings
@@ -72,6 +72,11 @@ def queue_failed(tx: Tx, delivery: DeliverySettings, message_id: int, now: int) 
 def expiry(delivery: DeliverySettings, now: int) -> ColumnElement[int]:
     """Return, in SQL, when a recipient who is queued now is given up."""
     return case((recipients.c.lane == "bulk", now + _lifetime(delivery, "bulk")), else_=now + _lifetime(delivery, "single"))
+
+
+def last_try(delivery: DeliverySettings, now: int) -> int:
+    """Return when what is sent now has been tried for the last time, in whatever lane; a day more, since relays may be away."""
+    return now + max(_lifetime(delivery, "bulk"), _lifetime(delivery, "single")) + DAY
 
 
 def _lifetime(delivery: DeliverySettings, lane: Lane) -> int:

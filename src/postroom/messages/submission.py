@@ -34,7 +34,7 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
     if counts.recipients == 0:
         raise WrongState("recipients_required")
     _check_sender(tx, author_id, draft)
-    _start(tx, draft, {"status": "pending", "language": language, "sent_at": now, "modified_at": now}, now)
+    _start(tx, settings, draft, {"status": "pending", "language": language, "sent_at": now, "modified_at": now}, now)
     if draft.send_to_myself:
         _list_author(tx, author_id, message_id)
     lane = queueing.lane_of(settings.delivery, counts.emails)
@@ -57,7 +57,7 @@ def retry(tx: Tx, settings: Settings, author_id: int, message_id: int, language:
     _check_sender(tx, author_id, message)
     if queueing.queue_failed(tx, settings.delivery, message_id, now) == 0:
         return
-    _start(tx, message, {"status": "pending", "language": language, "settled_at": None, "modified_at": now}, now)
+    _start(tx, settings, message, {"status": "pending", "language": language, "settled_at": None, "modified_at": now}, now)
     wakeup.notify(tx)
 
 
@@ -73,10 +73,11 @@ def _check_sender(tx: Tx, author_id: int, message: Message) -> None:
         raise Forbidden("inst_address_unassigned")
 
 
-def _start(tx: Tx, message: Message, values: dict[str, Any], now: int) -> None:
+def _start(tx: Tx, settings: Settings, message: Message, values: dict[str, Any], now: int) -> None:
     """Make the message pending and start the clock of its links. The lock on its row keeps its status as it was read."""
     tx.execute(update(messages).where(messages.c.id == message.id).values(values))
-    attachments.start_clock(tx, message.id, now + message.attachments_lifetime * DAY)
+    end = now + message.attachments_lifetime * DAY
+    attachments.start_clock(tx, message.id, end, queueing.last_try(settings.delivery, now))
 
 
 def _list_author(tx: Tx, author_id: int, message_id: int) -> None:

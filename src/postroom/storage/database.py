@@ -34,11 +34,15 @@ class Database(Protocol):
         ...
 
     async def write_briefly(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``write`` for a unit of a millisecond that everything else in this process waits for anyway.
+        """``write`` for a unit of a few milliseconds that everything else in this process waits for anyway.
 
         On SQLite it runs on the thread of the event loop when nobody else is writing: handing it to another thread and back costs
-        more than the unit itself.
+        more than the unit itself, and while the loop is busy that thread waits for the interpreter's lock at each row.
         """
+        ...
+
+    async def read_briefly(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``read`` for such a unit."""
         ...
 
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

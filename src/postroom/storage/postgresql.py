@@ -68,6 +68,10 @@ class PostgresqlDatabase:
         """See ``Database.write_briefly``. A server that is slow, or away, would hold up the loop: so it is as any other."""
         return await self.write(unit, *args, **kwargs)
 
+    async def read_briefly(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See ``Database.read_briefly``, and ``write_briefly``."""
+        return await self.read(unit, *args, **kwargs)
+
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read``."""
         self._check_open()

@@ -73,6 +73,7 @@ class SqliteDatabase:
             raise Unavailable(str(error)) from error
         self._closed = False
         self._read_engine = _engine(path, begin="BEGIN", pool_size=_READERS, pragma="query_only=ON")
+        self._brief_engine = _engine(path, begin="BEGIN", pool_size=1, pragma="query_only=ON")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL"))
 
@@ -92,6 +93,10 @@ class SqliteDatabase:
             raise work.error
         return cast("T", work.result)
 
+    async def read_briefly(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See ``Database.read_briefly``."""
+        return self._read_over(self._brief_engine, lambda tx: unit(tx, *args, **kwargs))
+
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read``."""
         self._check_open()
@@ -105,12 +110,7 @@ class SqliteDatabase:
 
     def read_now(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read_now``."""
-        self._check_open()
-        try:
-            with self._read_engine.begin() as tx:
-                return unit(tx, *args, **kwargs)
-        except DBAPIError as error:
-            raise _translated(error) from error
+        return self._read_over(self._read_engine, lambda tx: unit(tx, *args, **kwargs))
 
     def close(self) -> None:
         """See ``Database.close``."""
@@ -120,6 +120,15 @@ class SqliteDatabase:
         self._writer.close()
         self._readers.shutdown()
         self._read_engine.dispose()
+        self._brief_engine.dispose()
+
+    def _read_over(self, engine: Engine, unit: Callable[[Connection], T]) -> T:
+        self._check_open()
+        try:
+            with engine.begin() as tx:
+                return unit(tx)
+        except DBAPIError as error:
+            raise _translated(error) from error
 
     def _check_open(self) -> None:
         if self._closed:
