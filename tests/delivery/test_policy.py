@@ -32,7 +32,7 @@ def due(attempts: int = 1, expires_at: int | None = NOW + clock.DAY) -> Due:
 
 def said(line: str, step: Step = "RCPT") -> Answer:
     """What the server said, as it came over the wire."""
-    (reply,) = ReplyReader().feed(line.encode() + b"\r\n")
+    ((reply,), _) = ReplyReader().feed(line.encode() + b"\r\n")
     return Answer(step, reply)
 
 

@@ -10,7 +10,15 @@ from postroom.delivery.replies import MAX_LINE, MAX_LINES, MAX_TEXT, GarbageErro
 
 
 def read(data: bytes) -> list[Reply]:
-    return ReplyReader().feed(data)
+    return fed(ReplyReader(), data)
+
+
+def fed(reader: ReplyReader, data: bytes) -> list[Reply]:
+    """What a reader makes of data; what is wrong with it is raised."""
+    replies, error = reader.feed(data)
+    if error is not None:
+        raise error
+    return replies
 
 
 @pytest.mark.parametrize(
@@ -54,7 +62,7 @@ def test_chopping_changes_nothing(replies: list[bytes], cuts: list[int]) -> None
     data = b"".join(replies)
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     reader = ReplyReader()
-    read_in_parts = [reply for start, stop in itertools.pairwise(places) for reply in reader.feed(data[start:stop])]
+    read_in_parts = [reply for start, stop in itertools.pairwise(places) for reply in fed(reader, data[start:stop])]
     assert read_in_parts == read(data)
     assert len(read_in_parts) == len(replies)
     assert not reader.pending
@@ -65,8 +73,15 @@ def test_whatever_comes_it_is_a_reply_or_garbage(parts: list[bytes]) -> None:
     reader = ReplyReader()
     try:
         for part in parts:
-            for reply in reader.feed(part):
+            for reply in fed(reader, part):
                 assert 200 <= reply.code <= 599
                 assert reply.text.isprintable()
     except GarbageError:
         pass
+
+
+def test_what_was_said_before_the_garbage_holds() -> None:
+    """A relay that takes a mail and then talks nonsense in the same breath has taken the mail."""
+    replies, error = ReplyReader().feed(b"250 2.0.0 taken\r\nnonsense\r\n250 more\r\n")
+    assert [reply.code for reply in replies] == [250]
+    assert error is not None

@@ -251,3 +251,22 @@ def test_a_path_with_strange_characters_is_one_path(tmp_path: Path) -> None:
     database.write_now(ping)
     database.close()
     assert path.exists()
+
+
+def test_a_brief_unit_waits_on_the_thread_for_another_process(sqlite_store: Store) -> None:
+    """Whoever writes elsewhere holds up the loop for milliseconds only; the patience of every later unit is what it was."""
+    database = sqlite_store.database
+    other = sqlite3.connect(sqlite_store.settings.database_file, isolation_level=None)
+
+    def patience(tx: Tx) -> int:
+        return int(tx.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    async def main() -> int:
+        await database.write_briefly(patience)  # the connection is there
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.3, other.execute, "COMMIT")
+        return await database.write_briefly(patience)
+
+    assert asyncio.run(main()) == 15_000
+    assert database.write_now(patience) == 15_000
+    other.close()

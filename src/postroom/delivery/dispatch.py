@@ -16,7 +16,7 @@ from postroom.delivery.relay import Relay
 from postroom.delivery.routing import Routes
 from postroom.delivery.settling import Settler
 from postroom.delivery.window import Job
-from postroom.errors import Invalid, Unavailable
+from postroom.errors import Invalid, TooLarge, Unavailable
 from postroom.storage.store import Store
 
 BACKLOG: Final = 60
@@ -145,6 +145,8 @@ class Dispatch:
 
     def refuse(self, dues: Sequence[Due], error: Exception, relay: str = "") -> None:
         """Let recipients fail for whom no mail can be made."""
+        if isinstance(error, TooLarge):
+            error = Invalid(error.parameter, f"more than {error.limit}")
         if not isinstance(error, Invalid):
             _log.error("composing_failed", message=dues[0].message_id, recipient=dues[0].id, exc_info=error)
             error = Invalid("mail", type(error).__name__)

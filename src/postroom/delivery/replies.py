@@ -56,20 +56,21 @@ class ReplyReader:
         """Whether there are bytes, or lines of an unfinished reply, that were not handed out."""
         return bool(self._buffer or self._lines)
 
-    def feed(self, data: bytes) -> list[Reply]:
-        """Add bytes and return the replies that they complete. Raises ``GarbageError``."""
+    def feed(self, data: bytes) -> tuple[list[Reply], GarbageError | None]:
+        """Add bytes; return the replies that they complete, and what is wrong with the rest: what was said before holds all the same."""
         self._buffer += data
         replies: list[Reply] = []
         start = 0
-        while (end := self._buffer.find(b"\n", start)) >= 0:
-            reply = self._line(bytes(self._buffer[start:end]).rstrip(b"\r"))
-            start = end + 1
-            if reply is not None:
-                replies.append(reply)
+        try:
+            while (end := self._buffer.find(b"\n", start)) >= 0:
+                reply = self._line(bytes(self._buffer[start:end]).rstrip(b"\r"))
+                start = end + 1
+                if reply is not None:
+                    replies.append(reply)
+        except GarbageError as error:
+            return replies, error
         del self._buffer[:start]
-        if len(self._buffer) > MAX_LINE:
-            raise GarbageError("a line without an end")
-        return replies
+        return replies, GarbageError("a line without an end") if len(self._buffer) > MAX_LINE else None
 
     def _line(self, line: bytes) -> Reply | None:
         if not self._lines and line[3:4] != b"-":

@@ -148,7 +148,7 @@ class Sender:
         finally:
             self._relay.busy -= 1
         following, self._ahead = self._ahead, None
-        if any(policy.relay_trouble(result) for result in results):
+        if any(policy.relay_trouble(result) for result in results) and not self._refused_alone(results):
             await self._in_trouble([parcel, following] if following is not None else [parcel], results)
             return None
         outcomes = await self._judged(parcel, results)
@@ -249,26 +249,24 @@ class Sender:
             await self._dispatch.give_back([parcel.taken.job, *self._relay.window.drain()])
             return
         self._relay.put([parcel.taken.job])
-        await self._rest()
+        self._refused.trouble(_time())
+        await self._relay.rest(self._refused.left(_time()))
+
+    def _refused_alone(self, results: Sequence[policy.Result]) -> bool:
+        """Tell whether the relay closes on this mail (421) while it works with others: then the mail is put off, not the relay."""
+        closing = all(isinstance(result, Answer) and result.reply.code == CLOSING for result in results)
+        return closing and self._relay.open > 1
 
     async def _in_trouble(self, parcels: Sequence[_Parcel], results: Sequence[policy.Result]) -> None:
-        """Give everybody back who waits for the relay; none of them has been tried. It may only have enough of our connections."""
+        """Give everybody back who waits for the relay; none of them has been tried."""
         answer = next((result for result in results if isinstance(result, Answer)), None)
-        enough = answer is not None and answer.reply.code == CLOSING and self._relay.open > 1
-        if answer is not None and not enough:
+        if answer is not None:
             self._relay.failed(str(answer.reply))
         for parcel in parcels:
             self._relay.done(parcel.taken, works=False)
         await self._part()
         waiting = self._relay.window.drain() if self._relay.down else []
         await self._dispatch.give_back([*(parcel.taken.job for parcel in parcels), *waiting])
-        if enough:
-            await self._rest()
-
-    async def _rest(self) -> None:
-        """Leave the relay to the other connections for a while, longer each time."""
-        self._refused.trouble(_time())
-        await self._relay.rest(self._refused.left(_time()))
 
     def _interrupted(self, parcel: _Parcel) -> None:
         """Note, as the worker stops, that nobody knows what the relay would have said."""

@@ -138,6 +138,8 @@ class SmtpConnection:
 
     async def _judged(self, mail: Reply, rcpts: Sequence[Reply], data: Reply) -> list[Answer | None]:
         answers: list[Answer | None]
+        if data.code < REFUSED:  # DATA cannot succeed: these are answers to something else, and whose is whose cannot be told
+            raise GarbageError(f"DATA was answered {data.code}")
         if mail.code >= REFUSED:
             answers = [Answer("MAIL", mail) for _ in rcpts]
         else:

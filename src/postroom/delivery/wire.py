@@ -51,13 +51,13 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what the server said, and wake whoever waits when it is enough."""
-        try:
-            self._replies += self._reader.feed(data)
-            if len(self._replies) > self._owed + _UNWANTED_REPLIES:
-                raise GarbageError("more replies than commands")  # noqa: TRY301 - one way out of this method
-        except GarbageError as error:
-            self._fail(error)
+        replies, error = self._reader.feed(data)
+        self._replies += replies
+        if len(self._replies) > self._owed + _UNWANTED_REPLIES:
             self._replies.clear()  # nothing that it said can be told from what it was asked
+            error = GarbageError("more replies than commands")
+        if error is not None:
+            self._fail(error)
             self.close()
         if self._answered():
             self._wake()

@@ -189,8 +189,7 @@ class _Writer:
             driver = _driver(self._connection)
             driver.execute(f"PRAGMA busy_timeout={_BRIEF_TIMEOUT_MS}")
             self._transact([work])
-            if self._connection is not None:
-                driver.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT * 1000)}")
+            driver.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT * 1000)}")  # also after a failure: it goes back to the pool
             return not isinstance(work.error, Unavailable)
         finally:
             self._turn.release()

@@ -16,7 +16,7 @@ Known limits: neither TLS nor AUTH, since it stands behind a mail server, on loo
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from aiosmtpd.lmtp import LMTP
@@ -114,8 +114,7 @@ class _Refusal(asyncio.Protocol):
     """Tells a client that there are too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            transport.write(_BUSY)
+        cast("asyncio.Transport", transport).write(_BUSY)  # uvloop's transports are none by inheritance
         transport.close()
 
 
@@ -150,8 +149,8 @@ class _Connection(SMTP):
         super().connection_lost(error)
 
     def abort(self) -> None:
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        if self.transport is not None:
+            cast("asyncio.Transport", self.transport).abort()
 
 
 class _LmtpConnection(_Connection, LMTP):
