@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -448,6 +449,7 @@ def test_an_interrupted_import_changes_nothing(sqlite_store: Store, tmp_path: Pa
     heard = threading.Event()
 
     def interrupt(_file: str, _done: int, _total: int) -> None:
+        time.sleep(0.3)  # a signal that comes just before the main thread begins to wait is noticed only when the wait is over
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         heard.wait(10)
 
