@@ -116,7 +116,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 0
     domain_rate: Annotated[float, Meta(ge=0, description="Messages a second to one recipient domain at most. 0: no limit.")] = 0.0
     idle: Annotated[float, Meta(ge=0, description="Seconds that a connection without work stays open.")] = 5.0
-    timeout: Annotated[float, Meta(gt=0, description="Seconds to wait for a connection or a reply of the relay.")] = 60.0
+    timeout: Annotated[float, Meta(gt=0, le=31_536_000, description="Seconds to wait for a connection or a reply of the relay.")] = 60.0
 
     def __repr__(self) -> str:
         return f"RelaySettings(host={self.host!r}, port={self.port})"
@@ -149,18 +149,20 @@ class DeliverySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long and how often delivery is tried."""
 
     retry_first: Annotated[
-        float, Meta(gt=0, description="Seconds before the first retry of a deferred recipient; the pause doubles each time.")
+        float, Meta(gt=0, le=31_536_000, description="Seconds before the first retry of a deferred recipient; the pause doubles each time.")
     ] = 60.0
-    retry_longest: Annotated[float, Meta(gt=0, description="Longest pause between two tries, in seconds.")] = 3600.0
-    unknown_pause: Annotated[float, Meta(gt=0, description="Seconds before a recipient whose outcome is unknown is tried again.")] = 900.0
+    retry_longest: Annotated[float, Meta(gt=0, le=31_536_000, description="Longest pause between two tries, in seconds.")] = 3600.0
+    unknown_pause: Annotated[
+        float, Meta(gt=0, le=31_536_000, description="Seconds before a recipient whose outcome is unknown is tried again.")
+    ] = 900.0
     unknown_hold: Annotated[
         bool, Meta(description="Keep recipients whose outcome is unknown for a person to decide, instead of trying again.")
     ] = False
-    expire_single: Annotated[float, Meta(gt=0, description="Hours after which a single mail is given up.")] = 48.0
-    expire_bulk: Annotated[float, Meta(gt=0, description="Hours after which a mail of a mailing is given up.")] = 120.0
+    expire_single: Annotated[float, Meta(gt=0, le=31_536_000, description="Hours after which a single mail is given up.")] = 48.0
+    expire_bulk: Annotated[float, Meta(gt=0, le=31_536_000, description="Hours after which a mail of a mailing is given up.")] = 120.0
     bulk_from: Annotated[int, Meta(ge=2, description="Messages to this many recipients or more take the bulk lane.")] = 50
     lease: Annotated[
-        float, Meta(ge=1, description="Seconds after which recipients claimed by a worker that fell silent return to the queue.")
+        float, Meta(ge=1, le=86_400, description="Seconds after which recipients claimed by a worker that fell silent return to the queue.")
     ] = 60.0
     suppress_days: Annotated[
         int,
