@@ -35,6 +35,13 @@ NAMES = {
     "signed_create_message",
     "roll_refresh_sqlite",
     "roll_refresh_postgresql",
+    "drain_sqlite",
+    "drain_template_sqlite",
+    "drain_postgresql",
+    "peers",
+    "single_under_bulk",
+    "idle_worker",
+    "worker_memory",
     "memory_server",
 }
 
