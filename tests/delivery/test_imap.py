@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,6 +208,14 @@ def test_odd_answers_have_a_meaning(lines: tuple[bytes, ...], kind: str, words: 
     assert answer.words
     assert len(answer.words) <= imap.MAX_WORDS
     assert "Kot" not in answer.words
+
+
+@pytest.mark.parametrize("said", [b"Kot w butach", b64encode(b"Kot w butach"), b64encode(b"\0ala\0Kot w butach")])
+def test_no_answer_repeats_the_password_in_whatever_form(said: bytes) -> None:
+    """A server that tells what it did not understand tells what we sent: SASL PLAIN (RFC 4616) is the password in base64."""
+    with Scripted(HELLO, CAPABLE, IN, b"TAG OK open\r\n", b"TAG NO what is " + said + b" meant to be\r\n") as server:
+        answer = scripted(server)
+    assert answer.words == "append failed: what is … meant to be"
 
 
 _PIECES = st.sampled_from(

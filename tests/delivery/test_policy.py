@@ -183,6 +183,13 @@ def test_a_time_that_the_server_names_is_kept_to(dice: float, attempts: int) -> 
     assert last.due_at == NOW + 1_000
 
 
+@given(dice=st.floats(0, 1), attempts=st.integers(1, 50))
+def test_no_server_is_asked_again_every_second(dice: float, attempts: int) -> None:
+    """It may ask for less than our own pause, but a minute is the least, if our own pause is not shorter."""
+    judged = policy.judge(due(attempts), said("451 4.7.1 try again in 1 second"), SETTINGS, "r", now=NOW, dice=dice)
+    assert (judged.due_at or 0) - NOW == min(policy.pause(attempts, SETTINGS, dice), 60_000)
+
+
 @given(dice=st.floats(0, 1))
 def test_a_full_mailbox_is_left_alone_for_long_from_the_first_time(dice: float) -> None:
     """Somebody has to make room first."""

@@ -8,6 +8,7 @@ A server may have kept the message although we never heard so. Therefore a messa
 for by its Message-ID, and not put there a second time.
 """
 
+import base64
 import contextlib
 import imaplib
 import socket
@@ -115,13 +116,21 @@ class Conversation:
 
     def _answer(self, kind: Literal["done", "later", "login", "never"], words: str) -> Answer:
         """Make an answer of one line, without the password: some servers repeat what they do not understand."""
-        return Answer(kind, one_line(words.replace(self._account.password, "…"), MAX_WORDS))
+        for secret in _forms(self._account):
+            words = words.replace(secret, "…")
+        return Answer(kind, one_line(words, MAX_WORDS))
 
     def _unforeseen(self, error: Exception) -> Answer:
         if not self._aborted:  # the message of the error may hold what was sent, so only its kind and place are logged
             place = traceback.extract_tb(error.__traceback__)[-1]
             _log.error("copy_confused", error=type(error).__name__, place=f"{place.name}:{place.lineno}")
         return self._answer("later", f"the answers of the server make no sense ({type(error).__name__})")
+
+
+def _forms(account: ImapAccount) -> list[str]:
+    """Return the password as it may stand in what we say: by itself, and encoded alone or as SASL PLAIN has it (RFC 4616)."""
+    encoded = [base64.b64encode(text.encode()).decode() for text in (account.password, f"\0{account.username}\0{account.password}")]
+    return [secret for secret in (account.password, *encoded) if secret]
 
 
 def connect(account: ImapAccount, opened: Callable[[socket.socket], None]) -> IMAPClient:

@@ -40,6 +40,8 @@ _HINT: Final = re.compile(
     r"(?:again|retry|wait|come back|greylist\w*)\D{0,40}?(\d{1,5})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b", re.IGNORECASE
 )
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR}
+_SHORTEST_PAUSE: Final = MINUTE
+"""A server may ask for less than our own pause, but not for less than this: some say "in 1 second" each time."""
 _LONGEST_HINT: Final = 24 * HOUR
 """A server that says more than that is not believed."""
 
@@ -128,8 +130,8 @@ def outcome(due: Due, state: State, code: int | None, text: str, relay: str, due
 def _wait(due: Due, answer: Answer, settings: DeliverySettings, dice: float) -> int:
     """Return the milliseconds before the next try: what the server asks for, long for a full mailbox, else growing."""
     asked = hint(answer.reply)
-    if asked is not None:
-        return round(asked * (1 + JITTER * dice / 2))  # never sooner than asked
+    if asked is not None:  # never sooner than asked
+        return max(round(asked * (1 + JITTER * dice / 2)), min(pause(due.attempts, settings, dice), _SHORTEST_PAUSE))
     if fault(answer) == "mailbox_full":  # somebody has to make room first
         return pause(60, settings, dice)
     return pause(due.attempts, settings, dice)

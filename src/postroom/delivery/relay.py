@@ -46,7 +46,6 @@ class Relay:
         self._reviver: asyncio.Task[None] | None = None
         self._takers: deque[asyncio.Future[None]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
-        self._ended = False
         self._stop = asyncio.Event()
 
     @property
@@ -90,7 +89,7 @@ class Relay:
     async def take(self, seconds: float) -> Taken | None:
         """Wait up to so many seconds for a job; ``None`` when none came, or when there will be no more."""
         end = _now() + seconds
-        while not self._ended:
+        while not self.ended:
             taken = self._take(("single", "bulk"))
             left = end - _now()
             if taken is not None or left <= 0:
@@ -115,7 +114,7 @@ class Relay:
 
     def _take(self, lanes: Sequence[Lane]) -> Taken | None:
         now = _now()
-        if self._ended or self._down or self._pace.wait(now) > 0:
+        if self.ended or self._down or self._pace.wait(now) > 0:
             return None
         taken = self.window.take(now, lanes)
         if taken is not None:
@@ -125,7 +124,7 @@ class Relay:
     @property
     def ended(self) -> bool:
         """Whether there will be no more jobs."""
-        return self._ended
+        return self._stop.is_set()
 
     def begun(self, taken: Taken) -> None:
         """Note that a job which was taken ahead goes out now."""
@@ -143,7 +142,6 @@ class Relay:
 
     def end(self) -> None:
         """Hand out nothing any more."""
-        self._ended = True
         self._stop.set()
         while self._takers:
             self._takers.popleft().set_result(None)
@@ -219,7 +217,7 @@ class Relay:
         self._down = True
         self.reason = reason
         _log.warning("relay_down", relay=self.label, reason=reason, next_try_in=round(wait, 1))
-        if not self._ended and (self._reviver is None or self._reviver.done()):
+        if not self.ended and (self._reviver is None or self._reviver.done()):
             self._reviver = asyncio.create_task(self._revive(), name=f"revive {self.name}")
 
     async def _revive(self) -> None:

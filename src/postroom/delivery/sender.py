@@ -216,11 +216,12 @@ class Sender:
 
     async def _judged(self, parcel: _Parcel, results: Sequence[policy.Result]) -> list[Outcome]:
         """Say what becomes of each recipient; those that were one too many for the relay go into a transaction of their own."""
-        if any(isinstance(result, Answer) for result in results):
+        answered = any(isinstance(result, Answer) for result in results)
+        if answered:
             self._relay.works()
             self._refused.end()
         self._relay.sent += any(isinstance(result, Answer) and result.taken for result in results)
-        self._relay.done(parcel.taken, works=any(isinstance(result, Answer) for result in results))
+        self._relay.done(parcel.taken, works=answered)
         again = _again(parcel.taken.job, results)
         if again:
             await self._dispatch.give_back(again)

@@ -2,7 +2,7 @@
 
 All writing units of a process go through one thread. It takes whatever waits, runs each unit in a savepoint of its own
 and commits them together: many acceptances, one fsync. A unit that fails rolls back alone. Other processes (the worker
-beside the API) write through writers of their own; SQLite serialises them, BEGIN IMMEDIATE waits its turn.
+beside the API) write through writers of their own; they take turns (``turn``), and SQLite's BEGIN IMMEDIATE sees to it.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from postroom.errors import Unavailable
+from postroom.storage.turn import Turn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,13 +70,14 @@ class SqliteDatabase:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # letters and addresses are nobody else's business
             if not path.exists():
                 path.touch(mode=0o600)
+            turn = Turn(path)
         except OSError as error:
             raise Unavailable(str(error)) from error
         self._closed = False
         self._read_engine = _engine(path, begin="BEGIN", pool_size=_READERS, pragma="query_only=ON")
         self._brief_engine = _engine(path, begin="BEGIN", pool_size=1, pragma="query_only=ON")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL"))
+        self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL"), turn)
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write``."""
@@ -160,8 +162,9 @@ class _Work:
 class _Writer:
     """The thread that writes. ``submit`` may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, turn: Turn) -> None:
         self._engine = engine
+        self._others = turn
         self._connection: Connection | None = None  # kept: to take one from the pool costs more than many a unit
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._turn = threading.Lock()  # whoever holds it uses the connection
@@ -184,15 +187,21 @@ class _Writer:
         if self._closing or self._thread_works or not self._waiting.empty() or not self._turn.acquire(blocking=False):
             return False  # units that wait for the thread come first: it might never get its turn otherwise
         try:
-            if self._connection is None:  # opening one takes longer
+            if self._connection is None or not self._others.take(0):  # opening a connection, or waiting for others, takes longer
                 return False
-            driver = _driver(self._connection)
-            driver.execute(f"PRAGMA busy_timeout={_BRIEF_TIMEOUT_MS}")
-            self._transact([work])
-            driver.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT * 1000)}")  # also after a failure: it goes back to the pool
+            try:
+                self._transact_briefly(self._connection, work)
+            finally:
+                self._others.give_back()
             return not isinstance(work.error, Unavailable)
         finally:
             self._turn.release()
+
+    def _transact_briefly(self, connection: Connection, work: _Work) -> None:
+        driver = _driver(connection)
+        driver.execute(f"PRAGMA busy_timeout={_BRIEF_TIMEOUT_MS}")
+        self._transact([work])
+        driver.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT * 1000)}")  # also after a failure: it goes back to the pool
 
     def close(self) -> None:
         with self._gate:
@@ -201,6 +210,7 @@ class _Writer:
         self._thread.join()
         self._forget()
         self._engine.dispose()
+        self._others.close()
 
     def _forget(self) -> None:
         if self._connection is not None:
@@ -213,7 +223,7 @@ class _Writer:
             group, last = self._gather(first)
             wanted = [work for work in group if not work.future.cancelled()]
             with self._turn:
-                self._transact(wanted)
+                self._transact_in_turn(wanted)
             self._thread_works = False
             _tell(wanted)
             if last:
@@ -231,6 +241,16 @@ class _Writer:
                 return group, True
             group.append(work)
         return group, False
+
+    def _transact_in_turn(self, wanted: list[_Work]) -> None:
+        if not self._others.take(_BUSY_TIMEOUT):
+            for work in wanted:
+                work.error = Unavailable("another process writes and does not let go")
+            return
+        try:
+            self._transact(wanted)
+        finally:
+            self._others.give_back()
 
     def _transact(self, wanted: list[_Work]) -> None:
         """Run units in one transaction and note what became of each."""
