@@ -16,9 +16,9 @@ from sqlalchemy import insert, select
 
 from benchmarks.processes import HOST, stop, wait_for_http
 from postroom.clock import now
+from postroom.configuration import PREFIX, load
 from postroom.directory import clients, groups
 from postroom.directory.records import Client, Token
-from postroom.settings import PREFIX, load
 from postroom.storage.database import Tx
 from postroom.storage.migrations import migrate
 from postroom.storage.secrets import Vault

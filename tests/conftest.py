@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from postroom.cli import main
-from postroom.settings import PREFIX, DatabaseSettings, Settings
+from postroom.configuration import PREFIX
+from postroom.settings import DatabaseSettings, Settings
 from postroom.storage.database import Tx, open_database
 from postroom.storage.migrations import migrate
 from postroom.storage.store import Store, open_store

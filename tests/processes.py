@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from postroom.settings import PREFIX
+from postroom.configuration import PREFIX
 
 START_SECONDS = 60.0
 

@@ -1,4 +1,4 @@
-"""Settings (settings.py): one name in the file, one in the environment, each checked, each described, secrets never shown."""
+"""Settings (configuration.py): one name in the file, one in the environment, each checked, each described, secrets never shown."""
 
 import contextlib
 import re
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.settings import Settings, SettingsError, describe, load, template
+from postroom.configuration import SettingsError, describe, load, template
+from postroom.settings import Settings
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -89,6 +90,15 @@ def test_the_refusal_of_a_word_lists_those_that_fit(tmp_path: Path) -> None:
         ({"POSTROOM_BOUNCES__DOMAIN": "bounces..example"}, "bounces.domain"),
         ({"POSTROOM_MAIL__ORGANISATION": "a\r\nBcc: x@y"}, "mail.organisation"),
         ({"POSTROOM_RELAY__HELO": "a\r\nQUIT"}, "relay.helo"),
+        ({"POSTROOM_RELAY__HOST": "x\r\ny"}, "relay.host"),
+        ({"POSTROOM_RELAY__HOST": "two words"}, "relay.host"),
+        ({"POSTROOM_RELAYS": '{"b": {"host": "\\t"}}'}, "relays.b.host"),
+        ({"POSTROOM_ROUTES": '[{"recipients": ["uni.*"], "relays": ["default"]}]'}, "routes: route 1: 'uni.*'"),
+        ({"POSTROOM_ROUTES": '[{"recipients": ["@uni.example"], "relays": ["default"]}]'}, "routes: route 1: '@uni.example'"),
+        ({"POSTROOM_ROUTES": '[{"recipients": ["a@uni.example"], "relays": ["default"]}]'}, "routes: route 1: 'a@uni.example'"),
+        ({"POSTROOM_ROUTES": '[{"senders": ["a@"], "relays": ["default"]}]'}, "routes: route 1: 'a@'"),
+        ({"POSTROOM_DOMAINS": '{"Uni.example": {}, "uni.example": {}}'}, "is there twice"),
+        ({"POSTROOM_DOMAINS": '{"*": {}}'}, "domains: '*'"),
         ({"POSTROOM_USOS__TIMEZONE": "Europe/Nowhere"}, "usos.timezone"),
         ({"POSTROOM_USOS__TIMEZONE": "/etc/passwd"}, "usos.timezone"),
         ({"POSTROOM_USOS__TIMEZONE": ""}, "usos.timezone"),

@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from postroom.clock import DAY
+from postroom.configuration import SettingsError, load
 from postroom.directory import addresses, groups, importing, people, suppressions
 from postroom.errors import PostroomError
 from postroom.mailbox import MAX_EMAIL, is_domain, is_mailbox
 from postroom.messages import audience, drafts
 from postroom.messages.records import AudienceChange, DraftContent
-from postroom.settings import SettingsError, load
 from postroom.storage.store import Store
 from postroom.storage.tables import audience as audience_rows
 from postroom.storage.tables import group_members, institutional_addresses, users

@@ -16,10 +16,10 @@ from typing import Final, Literal
 from sqlalchemy import insert
 
 from postroom.clock import now
+from postroom.configuration import PREFIX, load
 from postroom.demo.client import Api
 from postroom.directory import clients
 from postroom.directory.records import Client, Token
-from postroom.settings import PREFIX, load
 from postroom.storage.database import Tx
 from postroom.storage.migrations import migrate
 from postroom.storage.secrets import Vault

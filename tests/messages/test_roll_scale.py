@@ -26,7 +26,7 @@ REFRESH_TWICE = """
 import re, sys, time
 from pathlib import Path
 from postroom.messages import roll
-from postroom.settings import load
+from postroom.configuration import load
 from postroom.storage.store import open_store
 
 store = open_store(load())

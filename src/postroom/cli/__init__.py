@@ -14,8 +14,8 @@ import typer
 from postroom import __version__
 from postroom.cli import directory, inspection, links, queue, servers, showcase, suppression
 from postroom.cli.output import CommandFailure, report
+from postroom.configuration import PREFIX, SettingsError
 from postroom.errors import PostroomError
-from postroom.settings import PREFIX, SettingsError
 
 app = typer.Typer(
     name="postroom",

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from postroom.cli.output import AsJson, console, moment, opened_store, print_json, printable, row, table
+from postroom.configuration import describe, load, template
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import NotFound
-from postroom.settings import describe, load, template
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.delivery.records import RollLine

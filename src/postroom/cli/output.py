@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from postroom.configuration import SettingsError, load
 from postroom.errors import NotFound, PostroomError, Unavailable
-from postroom.settings import Settings, SettingsError, load
+from postroom.settings import Settings
 
 if TYPE_CHECKING:  # opening a store loads the whole of SQLAlchemy; most helps do without
     from postroom.storage.store import Store

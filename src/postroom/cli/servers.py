@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from postroom.cli.output import console, is_there, opened_store
-from postroom.settings import Settings, load
+from postroom.configuration import load
+from postroom.settings import Settings
 
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True, help="Stop when standard input ends.")]
 

@@ -20,11 +20,12 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from postroom.clock import now
+from postroom.configuration import PREFIX, load
 from postroom.demo import letter
 from postroom.demo.catcher import HOST
 from postroom.directory import clients
 from postroom.directory.records import Client, Token
-from postroom.settings import PREFIX, Settings, load
+from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 from postroom.storage.tables import groups, institutional_addresses, users
