@@ -112,8 +112,9 @@ def declared(name: str) -> Endpoint[Any, Any]:
 
 
 def test_there_are_the_18_methods_and_no_others() -> None:
-    assert {name.removeprefix("services/mailclient/") for name in ENDPOINTS} == set(ROWS)
-    assert len(ENDPOINTS) == 18
+    names = [name for name in ENDPOINTS if name.startswith("services/mailclient/")]
+    assert {name.removeprefix("services/mailclient/") for name in names} == set(ROWS)
+    assert len(names) == 18
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -17,7 +17,7 @@ from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, suppressions
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import attachments, reports, retention
+from postroom.messages import attachments, idempotency, reports, retention
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.store import Store
 
@@ -116,6 +116,11 @@ async def _forget_nonces(store: Store, now: int) -> int:
     return await store.database.write(clients.prune_nonces, oldest, _LIMIT)
 
 
+async def _forget_answers(store: Store, now: int) -> int:
+    """Forget the answers of calls that can be repeated no more."""
+    return await store.database.write(idempotency.forget, now - idempotency.LIFETIME, _LIMIT)
+
+
 async def _forget_copies(store: Store, now: int) -> int:
     """Forget copies in Sent folders that were made, or given up, long ago."""
     return await store.database.write(copy_queue.forget, now - _COPIES_KEPT, _LIMIT)
@@ -149,6 +154,7 @@ _STEPS: Final[dict[str, Step]] = {
     "retained": _remove_messages,
     "orphans": _sweep_somewhere,
     "nonces": _forget_nonces,
+    "answers": _forget_answers,
     "copies": _forget_copies,
     "suppressions": _forget_suppressions,
     "workers": _forget_workers,

@@ -84,6 +84,10 @@ class Access(Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     administrative: bool | None = False
     """Only administrative consumers may; ``None``: a setting of the installation decides."""
+    request_token: bool = False
+    """The token is one that a person has consented to and that is to be exchanged for an access token."""
+    secure: bool = False
+    """Secrets are in the answer, so the connection is to be encrypted."""
 
 
 class Endpoint(Struct, Generic[C, A], frozen=True, kw_only=True, eq=False):
@@ -102,6 +106,8 @@ class Endpoint(Struct, Generic[C, A], frozen=True, kw_only=True, eq=False):
     """The kind of object that is returned, on its own, in a list or in a dictionary."""
     errors: tuple[ErrorCase, ...]
     handler: Callable[[C, A], Awaitable[object]]
+    sends: bool
+    """It sends mail, so that a client may want a repeated call to do nothing more (``messages.idempotency``)."""
     before_file: Callable[[C, Mapping[str, str]], Awaitable[None]] | None
     """Asked, with the arguments known by then as they came, before an uploaded file is stored; raises to refuse it."""
 
@@ -114,6 +120,7 @@ def endpoint(
     returns: str,
     result: ObjectType[Any] | None = None,
     errors: tuple[ErrorCase, ...] = (),
+    sends: bool = False,
     before_file: Callable[[C, Mapping[str, str]], Awaitable[None]] | None = None,
 ) -> Callable[[Callable[[C, A], Awaitable[object]]], Endpoint[C, A]]:
     """Turn a handler into an ``Endpoint``; see the module for what its docstring and ``given`` say."""
@@ -131,6 +138,7 @@ def endpoint(
             result=result,
             errors=errors,
             handler=handler,
+            sends=sends,
             before_file=before_file,
         )
 

@@ -11,12 +11,12 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, or_, select, tuple_, update
 
 from postroom.directory.inserting import insert_for
-from postroom.directory.records import Client, Token
+from postroom.directory.records import Client, RequestToken, Token
 from postroom.directory.values import LARGEST_ID, MAX_NAME, check_line, storable
 from postroom.errors import Invalid, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import clients, nonces, tokens, users
+from postroom.storage.tables import clients, nonces, request_tokens, tokens, users
 
 KEY_LENGTH: Final = 20
 SECRET_LENGTH: Final = 40
@@ -104,9 +104,26 @@ def token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> Token | None:
     row = tx.execute(_TOKEN, {"token": token, "now": now}).first()
     if row is None:
         return None
-    scopes = frozenset(row.scopes.split("|")) if row.scopes else frozenset()
     secret = vault.decrypt(row.secret, _purpose("token", token))
-    return Token(token=row.token, secret=secret, client_id=row.client_id, user_id=row.user_id, scopes=scopes)
+    return Token(token=row.token, secret=secret, client_id=row.client_id, user_id=row.user_id, scopes=_scopes(row.scopes))
+
+
+def request_token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> RequestToken | None:
+    """Return a request token that was neither exchanged nor has expired. Raises ``Unavailable`` as ``client_by_key`` does."""
+    if not storable(token):
+        return None
+    alive = (request_tokens.c.token == token, request_tokens.c.expires_at > now)
+    row = tx.execute(select(request_tokens).where(*alive)).first()
+    if row is None:
+        return None
+    return RequestToken(
+        token=row.token,
+        secret=vault.decrypt(row.secret, _purpose("request token", token)),
+        client_id=row.client_id,
+        callback=row.callback,
+        scopes=_scopes(row.scopes),
+        user_id=row.user_id,
+    )
 
 
 def revoke_token(tx: Tx, token: str, now: int) -> None:
@@ -138,6 +155,10 @@ def _check_exists(tx: Tx, kind: str, number: int) -> None:
     table = {"client": clients, "user": users}[kind]
     if not 0 < number <= LARGEST_ID or tx.execute(select(table.c.id).where(table.c.id == number)).first() is None:
         raise NotFound(kind, number)
+
+
+def _scopes(kept: str) -> frozenset[str]:
+    return frozenset(kept.split("|")) if kept else frozenset()
 
 
 def _random(length: int) -> str:

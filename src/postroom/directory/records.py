@@ -72,3 +72,19 @@ class Token(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Token(client_id={self.client_id}, user_id={self.user_id}, scopes={sorted(self.scopes)})"
+
+
+class RequestToken(Struct, frozen=True, kw_only=True):
+    """What a client asks a person's consent with, to be exchanged for a ``Token`` (RFC 5849 §2: temporary credentials)."""
+
+    token: str
+    secret: str
+    client_id: int
+    callback: str
+    """URL that the person is sent to afterwards; ``oob``: the verifier is shown instead."""
+    scopes: frozenset[str]
+    user_id: int | None
+    """Who consented; ``None`` as long as nobody did."""
+
+    def __repr__(self) -> str:
+        return f"RequestToken(client_id={self.client_id}, scopes={sorted(self.scopes)})"

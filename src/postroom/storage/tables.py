@@ -158,6 +158,9 @@ clients: Final = Table(
     Column("administrative", Boolean, nullable=False, server_default=false()),
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("created_at", BigInteger, nullable=False),
+    Column("url", Text),  # page of the program, for people
+    Column("email", Text, nullable=False, server_default=""),  # whom to write to about it
+    Column("callbacks", Text, nullable=False, server_default=""),  # one on each line: where people may be sent after their consent
 )
 
 tokens: Final = Table(
@@ -173,6 +176,33 @@ tokens: Final = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Index("ix_tokens_user_id", "user_id"),
+)
+
+request_tokens: Final = Table(
+    "request_tokens",  # temporary credentials of OAuth 1.0a, until they are exchanged for a token
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", Text, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),  # encrypted, as above
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("callback", Text, nullable=False),  # "oob": the person reads the verifier from the page
+    Column("scopes", Text, nullable=False, server_default=""),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),  # who consented; null until somebody does
+    Column("verifier", Text),  # a hash of it
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_request_tokens_client_id", "client_id"),
+    Index("ix_request_tokens_user_id", "user_id"),
+    Index("ix_request_tokens_expires_at", "expires_at"),
+)
+
+login_failures: Final = Table(
+    "login_failures",
+    metadata,
+    Column("subject", Text, primary_key=True),  # whose password, or from which address it was guessed at
+    Column("failures", Integer, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Index("ix_login_failures_last_at", "last_at"),
 )
 
 nonces: Final = Table(
@@ -195,6 +225,7 @@ messages: Final = Table(
     Column("kind", Text, nullable=False, server_default="message"),  # a summary report is a message too, of no author
     Column("author_id", ForeignKey("users.id", ondelete="CASCADE")),
     Column("dialect", Text, nullable=False),
+    Column("client_id", ForeignKey("clients.id")),  # the program that sent it in its own name; it can be disabled, not deleted
     Column("thread_id", ForeignKey("messages.id", ondelete="SET NULL")),
     Column("in_reply_to", ForeignKey("messages.id", ondelete="SET NULL")),
     Column("subject", Text, nullable=False, server_default=""),
@@ -203,6 +234,7 @@ messages: Final = Table(
     Column("language", Text),  # of headers and signature; null until sending
     Column("from_address_id", ForeignKey("institutional_addresses.id", ondelete="SET NULL")),
     Column("send_summary", Boolean, nullable=False, server_default=false()),
+    Column("summary_email", Text),  # where the report of a message without an author goes
     Column("send_to_myself", Boolean, nullable=False, server_default=false()),
     Column("attachments_lifetime", Integer, nullable=False, server_default="14"),  # days, from sending
     Column("shared", Boolean, nullable=False, server_default=false()),  # one mail that names all its recipients, instead of one for each
@@ -229,6 +261,7 @@ messages: Final = Table(
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
+    Index("ix_messages_client_id", "client_id", sqlite_where=text("client_id IS NOT NULL"), postgresql_where=text("client_id IS NOT NULL")),
     Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_in_reply_to", "in_reply_to"),
     Index(
@@ -302,6 +335,18 @@ tags: Final = Table(
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),  # whose tag it is
     Column("name", Text, primary_key=True),
     Index("ix_tags_user_id", "user_id", "name"),
+)
+
+
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner", Text, primary_key=True),  # dialect, program and person: nobody meets the keys of others
+    Column("key", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # of the request
+    Column("answer", Text, nullable=False),  # JSON
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
 

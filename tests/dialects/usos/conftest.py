@@ -54,7 +54,8 @@ class Installation:
         self.http.close()
 
     def url(self, method: str) -> str:
-        return f"{self.base}services/mailclient/{method}"
+        """Return the URL of a method: ``mailing/system_status``, or one of mailclient by its name alone."""
+        return f"{self.base}services/{method if '/' in method else f'mailclient/{method}'}"
 
     def auth(self, token: Token | None = None, **options: Any) -> OAuth1:
         token = token or self.token

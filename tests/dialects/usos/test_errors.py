@@ -95,7 +95,7 @@ def test_browsers_of_other_origins_may_call(sqlite_usos: Installation) -> None:
     )
     assert preflight.status_code == 204
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
-    assert preflight.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+    assert preflight.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, Idempotency-Key"
     assert sqlite_usos.send("user").headers["Access-Control-Allow-Origin"] == "*"
     assert sqlite_usos.send("message").headers["Access-Control-Allow-Origin"] == "*"
 

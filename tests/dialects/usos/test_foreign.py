@@ -34,7 +34,7 @@ def foreign(usos: Installation) -> tuple[str, str]:
 
 def test_every_method_is_tried() -> None:
     tried = {*BY_MESSAGE, *BY_ATTACHMENT, *BY_LIST, "put_attachment", "create_message", "user"}
-    assert {f"services/mailclient/{name}" for name in tried} == set(ENDPOINTS)
+    assert {f"services/mailclient/{name}" for name in tried} == {name for name in ENDPOINTS if name.startswith("services/mailclient/")}
 
 
 def test_messages_and_attachments_of_others_are_not_found(usos: Installation, foreign: tuple[str, str]) -> None:

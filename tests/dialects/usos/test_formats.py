@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.dialects.usos.formats import ListBuilder, Output, encode
+from postroom.dialects.usos import formats
+from postroom.dialects.usos.formats import Form, ListBuilder, Output
 from tests.dialects.usos.conftest import Installation
 
 JSON = Output("json", None)
@@ -15,6 +16,17 @@ JSONP = Output("jsonp", "cb")
 XML = Output("xmlmap2", None)
 
 VALUE = {"id": "1", "size": 3, "valid": True, "user": None, "list": ["<&>", {}]}
+
+
+def encode(value: object, output: Output) -> bytes:
+    return formats.encode(value, output).content
+
+
+def test_a_form_is_urlencoded_whatever_format_was_asked_for() -> None:
+    """RFC 5849 §2.1; contract §2.2: the answers of services/oauth."""
+    encoded = formats.encode(Form((("oauth_token", "a b"), ("oauth_callback_confirmed", "true"))), XML)
+    assert encoded.content == b"oauth_token=a+b&oauth_callback_confirmed=true"
+    assert encoded.content_type == "application/x-www-form-urlencoded"
 
 
 def test_json_is_compact_utf_8() -> None:

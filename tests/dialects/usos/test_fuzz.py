@@ -15,7 +15,7 @@ from tests.dialects.usos.conftest import Installation
 NAMES = sorted(
     {name for endpoint in ENDPOINTS.values() for name in endpoint.arguments} | {"format", "callback", "as_user_id", "oauth_token"}
 )
-METHODS = sorted(name.removeprefix("services/mailclient/") for name in ENDPOINTS)
+METHODS = sorted(name.removeprefix("services/") for name in ENDPOINTS)
 VALUES = st.one_of(
     st.sampled_from(
         [

@@ -152,3 +152,58 @@ def test_a_bounce_shows_as_an_error_that_can_be_retried(usos: Installation) -> N
     assert usos.ask("retry_send_message", message_id=message_id) == {}
     shown = usos.ask("recipients", message_id=message_id, fields="email|status")
     assert sorted((row["email"], row["status"]) for row in shown) == [("gone@else.example", "pending"), ("guest@else.example", "sent")]
+
+
+# -- idempotency keys (docs/usos.md, "Repeated calls": our choice) ---------------------------------------------------
+
+
+def test_a_repeated_call_with_the_same_key_gets_the_first_answer(usos: Installation) -> None:
+    """Without a key the second one is refused, since the message is no draft any more."""
+    message_id = usos.ready()
+    for _ in range(2):
+        assert usos.ask("send_message", message_id=message_id, idempotency_key="one") == {}
+    assert usos.refused("send_message", message_id=message_id)["reason"] == "draft_required"
+
+
+def test_the_header_says_the_same_as_the_parameter(sqlite_usos: Installation) -> None:
+    message_id = sqlite_usos.ready()
+    assert sqlite_usos.ask("send_message", message_id=message_id, idempotency_key="one") == {}
+    given = {"message_id": message_id}
+    for key, status in (("one", 200), ("two", 400)):
+        response = sqlite_usos.http.post(
+            sqlite_usos.url("send_message"), data=given, headers={"Idempotency-Key": key}, auth=sqlite_usos.auth(), timeout=30
+        )
+        assert response.status_code == status, response.text
+
+
+def test_two_different_keys_in_one_call_are_refused(sqlite_usos: Installation) -> None:
+    given = {"message_id": sqlite_usos.ready(), "idempotency_key": "one"}
+    headers = {"Idempotency-Key": "two"}
+    response = sqlite_usos.http.post(sqlite_usos.url("send_message"), data=given, headers=headers, auth=sqlite_usos.auth(), timeout=30)
+    assert response.json()["param_name"] == "idempotency_key"
+
+
+def test_a_key_is_good_for_one_request_only(sqlite_usos: Installation) -> None:
+    """Of one user: keys of others are others."""
+    first, second = sqlite_usos.ready(), sqlite_usos.ready()
+    assert sqlite_usos.ask("send_message", message_id=first, idempotency_key="one") == {}
+    error = sqlite_usos.refused("send_message", message_id=second, idempotency_key="one")
+    assert (error["error"], error["param_name"]) == ("param_invalid", "idempotency_key")
+    assert sqlite_usos.ask("message", message_id=second, fields="status") == {"status": "draft"}
+    theirs = sqlite_usos.refused("send_message", sqlite_usos.anna_token, message_id=first, idempotency_key="one")
+    assert theirs["error"] == "object_not_found"
+
+
+def test_a_refused_call_leaves_its_key_free(sqlite_usos: Installation) -> None:
+    message_id = sqlite_usos.draft(subject="s")
+    assert sqlite_usos.refused("send_message", message_id=message_id, idempotency_key="one")["reason"] == "content_required"
+    sqlite_usos.ask("update_message", message_id=message_id, content="c")
+    sqlite_usos.ask("update_recipients_group", message_id=message_id, emails="a@x.example")
+    sqlite_usos.ask("refresh_recipients", message_id=message_id)
+    assert sqlite_usos.ask("send_message", message_id=message_id, idempotency_key="one") == {}
+
+
+@pytest.mark.parametrize("key", ["", "a\nb", "k" * 256])
+def test_keys_that_cannot_be_are_param_invalid(sqlite_usos: Installation, key: str) -> None:
+    error = sqlite_usos.refused("send_message", message_id=sqlite_usos.ready(), idempotency_key=key)
+    assert (error["error"], error["param_name"]) == ("param_invalid", "idempotency_key")

@@ -4,9 +4,9 @@ The order matters. The signature is verified before arguments are looked at, and
 fields of a multipart body are not signed (RFC 5849 §3.4.1.3.1). All arguments are checked before a handler runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
 from msgspec import Struct
@@ -25,16 +25,35 @@ from postroom.dialects.usos.arguments import Upload
 from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
 from postroom.dialects.usos.errors import UsosError
-from postroom.dialects.usos.formats import Output
+from postroom.dialects.usos.formats import Encoded, Output
+from postroom.dialects.usos.modules import Module
 from postroom.errors import PostroomError, TooLarge, Unavailable
+from postroom.messages import idempotency
+from postroom.messages.idempotency import MAX_KEY, PARAMETER, Once
 from postroom.storage.blobs import BlobWriter
 from postroom.storage.store import Store
 
-ENDPOINTS: Final[Mapping[str, Endpoint[Call, Any]]] = {endpoint.name: endpoint for endpoint in mailclient.ENDPOINTS}
+MODULES: Final[Sequence[Module]] = (mailclient.MODULE,)
+"""Every module of the dialect, in the order of their names."""
+
+ENDPOINTS: Final[Mapping[str, Endpoint[Call, Any]]] = {endpoint.name: endpoint for module in MODULES for endpoint in module.endpoints}
 """Every method of the dialect by its name."""
 
 _PREFIX: Final = "services/"
+
+
+class _Repeatable(Struct, frozen=True):
+    """The argument that every sending method has; the header ``Idempotency-Key`` says the same."""
+
+    idempotency_key: Annotated[
+        str | None, arguments.text("Key by which a repeated call is known; see the header Idempotency-Key.", MAX_KEY)
+    ]
+
+
 _OUTPUT: Final = arguments_of(Output)
+_REPEATABLE: Final = arguments_of(_Repeatable)
+_UNASKED: Final = frozenset((*_OUTPUT, *_REPEATABLE))
+"""Arguments in which two requests may differ that ask for the same thing."""
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -44,7 +63,7 @@ _HEADERS: Final = {
 _PREFLIGHT: Final = {
     **_HEADERS,
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -75,7 +94,7 @@ class _Dispatcher:
             return Response(status_code=204, headers=_PREFLIGHT)
         method = _PREFIX + request.path_params["name"]
         try:
-            content, output = await self._serve(request, method)
+            answer = await self._serve(request, method)
         except UsosError as error:
             return _refusal(error)
         except (PostroomError, oauth1.OAuthError) as error:
@@ -86,9 +105,9 @@ class _Dispatcher:
             return _refusal(errors.bad_request(str(error)))
         except BadParameter as error:
             return _refusal(_undecodable(error))
-        return Response(content, 200, _HEADERS, output.content_type)
+        return Response(answer.content, 200, _HEADERS, answer.content_type)
 
-    async def _serve(self, request: Request, method: str) -> tuple[bytes, Output]:
+    async def _serve(self, request: Request, method: str) -> Encoded:
         if request.method not in {"GET", "POST"}:
             raise errors.wrong_verb(request.method)
         endpoint = ENDPOINTS.get(method)
@@ -106,29 +125,45 @@ class _Exchange(Struct, frozen=True):
     store: Store
     endpoint: Endpoint[Call, Any]
 
-    async def serve(self, stack: AsyncExitStack) -> tuple[bytes, Output]:
+    async def serve(self, stack: AsyncExitStack) -> Encoded:
         """Answer the call; an upload that is not committed in the end is thrown away with ``stack``."""
         now = clock.now()
         header = oauth1.from_header(self.request.headers.get("authorization"))
         query = decode(self.request.scope["query_string"])
         body = await self._urlencoded_body()
-        pairs = distinct(query, body)
-        caller = await authenticate(self.store, self.request.scope, distinct(header, pairs), self.endpoint, now)
-        call = Call(self.store, caller, now)
+        pairs = distinct(header, query, body)
+        caller = await authenticate(self.store, self.request.scope, pairs, self.endpoint, now)
+        call = Call(self.store, caller, now, MODULES)
         upload = None
         if multipart.is_multipart(self.request.headers.get("content-type")):
             fields, upload = await self._form(call, pairs, stack)
             pairs = distinct(pairs, fields)
         call.output = self._output(pairs)
         given = arguments.read(self.endpoint.given, self.endpoint.arguments, pairs, self.endpoint.name, upload)
-        answer = await self.endpoint.handler(call, given)
-        return formats.encode(answer, call.output), call.output
+        if self.endpoint.sends:
+            call.once = self._once(call, pairs)
+        return formats.encode(await self.endpoint.handler(call, given), call.output)
 
     def _output(self, pairs: Pairs) -> Output:
         output = arguments.read(Output, _OUTPUT, pairs, self.endpoint.name)
         if output.format == "jsonp" and output.callback is None:
             raise errors.param_missing("callback")
         return output
+
+    def _once(self, call: Call, pairs: Pairs) -> Once | None:
+        """Return what the call is known by when it is repeated, if its client wants that."""
+        header = self.request.headers.get(idempotency.HEADER)
+        named = pairs if header is None else distinct(pairs, [(PARAMETER, header)])
+        given = arguments.read(_Repeatable, _REPEATABLE, named, self.endpoint.name)
+        if given.idempotency_key is None:
+            return None
+        idempotency.check_key(given.idempotency_key)
+        asked = [(name, value) for name, value in pairs if not name.startswith("oauth_") and name not in _UNASKED]
+        return Once(
+            owner=f"usos {call.client.id} {call.caller.user_id or ''}".rstrip(),
+            key=given.idempotency_key,
+            digest=idempotency.digest_of(self.endpoint.name, asked),
+        )
 
     async def _urlencoded_body(self) -> Pairs:
         """Read the parameters of the body; one of another type, such as the empty octet-stream of one client (§3.1), has none."""

@@ -5,16 +5,21 @@ transaction as its own work (a savepoint inside, so that the nonce stays used wh
 small writing unit before it.
 """
 
-from collections.abc import Callable
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from postroom.dialects import oauth1
+from postroom.dialects.usos import errors
 from postroom.dialects.usos.formats import Output
+from postroom.dialects.usos.modules import Module
 from postroom.directory import clients
+from postroom.directory.records import Client
 from postroom.errors import PostroomError, Unavailable
+from postroom.messages import idempotency
+from postroom.messages.idempotency import Once
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 
@@ -22,30 +27,57 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Caller(Struct, frozen=True, kw_only=True):
-    """Who calls, as the signature proves."""
+class Nonce(Struct, frozen=True, kw_only=True):
+    """What makes a signed request the only one of its kind (RFC 5849 §3.3)."""
 
     client_id: int
-    user_id: int
-    """The person for whom the call is made."""
     timestamp: int
     nonce: str
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who calls, as the signature proves; whoever did not sign is nobody."""
+
+    client: Client | None = None
+    user_id: int | None = None
+    """The person for whom the call is made."""
+    scopes: frozenset[str] = frozenset()
+    token: str | None = None
+    """Key of the token that the request was signed with."""
+    nonce: Nonce | None = None
 
 
 class Call:
     """What a handler knows of the call beside its arguments."""
 
-    def __init__(self, store: Store, caller: Caller, now: int) -> None:
+    def __init__(self, store: Store, caller: Caller, now: int, modules: Sequence[Module]) -> None:
         self.store = store
-        self.user_id = caller.user_id
+        self.caller = caller
         self.now = now
         """Milliseconds since the epoch."""
+        self.modules = modules
+        """All modules of the dialect, for those methods that describe it."""
         self.output = Output("json", None)
         """How the answer is wanted; known when the handler runs."""
+        self.once: Once | None = None
+        """What the call is known by when it is repeated; ``None``: its client gave no key."""
         self.zone = ZoneInfo(store.settings.usos.timezone)
         """Time zone of dates in answers."""
-        self._caller = caller
-        self._claimed = False
+        self._claimed = caller.nonce is None
+
+    @property
+    def user_id(self) -> int:
+        """The person for whom the call is made. Raises ``UsosError`` where the method can do without one, but not this call."""
+        if self.caller.user_id is None:
+            raise errors.method_forbidden("user_missing")
+        return self.caller.user_id
+
+    @property
+    def client(self) -> Client:
+        """The program that calls. Raises ``UsosError`` where the method can do without one, but not this call."""
+        if self.caller.client is None:
+            raise errors.method_forbidden("consumer_missing")
+        return self.caller.client
 
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a reading unit of work. Raises what it raises, and ``oauth1.Malformed`` for a used nonce."""
@@ -54,22 +86,28 @@ class Call:
 
     async def write(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a writing unit of work. Raises as ``read``."""
-        if self._claimed:
+        if self._claimed or self.caller.nonce is None:
             return await self.store.database.write(unit, *args, **kwargs)
-        outcome = await self.store.database.write(_claim_and_work, self._caller, lambda tx: unit(tx, *args, **kwargs))
+        outcome = await self.store.database.write(_claim_and_work, self.caller.nonce, lambda tx: unit(tx, *args, **kwargs))
         self._claimed = True
         if outcome is None:
-            raise oauth1.already_used(self._caller.nonce)
+            raise oauth1.already_used(self.caller.nonce.nonce)
         if isinstance(outcome, _Refused):
             raise outcome.error
         return outcome.result
 
+    async def send(self, unit: Callable[Concatenate[Tx, P], Any], *args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - JSON
+        """Run a writing unit once for each idempotency key; it answers with what JSON can hold. Raises as ``write``, and ``Invalid``."""
+        if self.once is None:
+            return await self.write(unit, *args, **kwargs)
+        return await self.write(idempotency.once, self.once, self.now, lambda tx: unit(tx, *args, **kwargs))
+
     async def claim(self) -> None:
         """Use up the nonce now, for handlers that do something before their first unit of work."""
-        if self._claimed:
+        if self._claimed or self.caller.nonce is None:
             return
-        if not await self.store.database.write(_claim, self._caller):
-            raise oauth1.already_used(self._caller.nonce)
+        if not await self.store.database.write(_claim, self.caller.nonce):
+            raise oauth1.already_used(self.caller.nonce.nonce)
         self._claimed = True
 
 
@@ -85,16 +123,16 @@ class _Done(Struct, Generic[T], frozen=True):
     result: T
 
 
-def _claim(tx: Tx, caller: Caller) -> bool:
-    return clients.claim_nonce(tx, caller.client_id, caller.timestamp, caller.nonce)
+def _claim(tx: Tx, nonce: Nonce) -> bool:
+    return clients.claim_nonce(tx, nonce.client_id, nonce.timestamp, nonce.nonce)
 
 
-def _claim_and_work(tx: Tx, caller: Caller, work: Callable[[Tx], T]) -> _Done[T] | _Refused | None:
+def _claim_and_work(tx: Tx, nonce: Nonce, work: Callable[[Tx], T]) -> _Done[T] | _Refused | None:
     """Claim the nonce, then work in a savepoint; ``None`` if the nonce was used before.
 
     ``Unavailable`` gives the nonce back with everything else: nothing was done and the client may try again.
     """
-    if not _claim(tx, caller):
+    if not _claim(tx, nonce):
         return None
     try:
         with tx.begin_nested():

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -31,10 +32,18 @@ class Output(Struct, frozen=True):
         str | None, matching("Name of the JavaScript function to call; required with jsonp.", _CALLBACK, limit=_LONGEST_CALLBACK)
     ]
 
-    @property
-    def content_type(self) -> str:
-        """The Content-Type of the answer."""
-        return _TYPES[self.format]
+
+class Form(Struct, frozen=True):
+    """An answer in the form of an urlencoded body, whatever format was asked for: what OAuth 1.0a calls for (RFC 5849 §2.1)."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+class Encoded(Struct, frozen=True):
+    """The body of an answer, as it goes out."""
+
+    content: bytes
+    content_type: str
 
 
 class ListBuilder:
@@ -60,8 +69,14 @@ class ListBuilder:
         return msgspec.Raw(b"[" + b",".join(self._pieces) + b"]")
 
 
-def encode(value: object, output: Output) -> bytes:
-    """Encode an answer: plain values, lists and dictionaries, or what a ``ListBuilder`` made for the same output."""
+def encode(value: object, output: Output) -> Encoded:
+    """Encode an answer: plain values, lists and dictionaries, what a ``ListBuilder`` made for the same output, or a ``Form``."""
+    if isinstance(value, Form):
+        return Encoded(urlencode(value.pairs).encode(), "application/x-www-form-urlencoded")
+    return Encoded(_content(value, output), _TYPES[output.format])
+
+
+def _content(value: object, output: Output) -> bytes:
     if output.format == "xmlmap2":
         return _PROLOGUE + (bytes(value) if isinstance(value, msgspec.Raw) else ET.tostring(_element(value), encoding="utf-8"))
     body = bytes(value) if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)

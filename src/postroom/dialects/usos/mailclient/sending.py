@@ -33,13 +33,14 @@ class Sent(Struct, frozen=True):
         ),
         NO_MESSAGE,
     ),
+    sends=True,
 )
 async def send_message(call: Call, given: Sent) -> dict[str, object]:
     """Send a message.
 
     It must be a draft with a subject, a content, and a recipients list that is up to date and not empty.
     """
-    await call.write(submission.submit, call.store.settings, call.user_id, given.message_id, given.lang, call.now)
+    await call.send(submission.submit, call.store.settings, call.user_id, given.message_id, given.lang, call.now)
     return NOTHING
 
 
@@ -53,8 +54,9 @@ async def send_message(call: Call, given: Sent) -> dict[str, object]:
         ErrorCase(error="object_invalid", reasons=("error_required",), description="the status of the message is not error"),
         NO_MESSAGE,
     ),
+    sends=True,
 )
 async def retry_send_message(call: Call, given: Sent) -> dict[str, object]:
     """Send a message with status error again, to those recipients whom it did not reach."""
-    await call.write(submission.retry, call.store.settings, call.user_id, given.message_id, given.lang, call.now)
+    await call.send(submission.retry, call.store.settings, call.user_id, given.message_id, given.lang, call.now)
     return NOTHING
