@@ -225,6 +225,31 @@ def test_what_waits_for_a_slow_domain_is_taken_out_but_for_a_few() -> None:
     assert len(window) == 8
 
 
+def test_a_relay_that_waits_less_counts_mails_as_late_sooner() -> None:
+    """Half of its time-out: else a mail would be given up before anybody saw that it is late."""
+    window = opened(connections=4, timeout=2.0)
+    window.put(jobs("slow.example", 20), 0.0)
+    taken(window, 0.0)
+    assert window.surplus(0.9) == ([], 0.0)
+    assert window.surplus(1.1)[0]
+
+
+def test_while_a_domain_is_put_off_it_is_only_tried() -> None:
+    """One connection of eight; more of its mail that is claimed goes back at once, late or not; an answer ends it."""
+    window = opened(connections=8)
+    window.put(jobs("slow.example", 40), 0.0)
+    held = taken(window, 0.0)
+    assert len(held) == 6
+    window.surplus(SLOW + 1)
+    for one in held:
+        window.done(one, SLOW + 2, works=False)
+    (tried,) = taken(window, SLOW + 2)
+    window.put(jobs("slow.example", 10), SLOW + 2)
+    assert len(window.surplus(SLOW + 2)[0]) == 9  # all but two for each connection
+    window.done(tried, SLOW + 3, works=True)
+    assert len(taken(window, SLOW + 3)) > 1
+
+
 def test_a_slow_domain_is_left_alone_for_longer_each_time_until_it_answers() -> None:
     window = opened(connections=4)
     window.put(jobs("slow.example", 3), 0.0)

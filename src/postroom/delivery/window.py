@@ -20,10 +20,13 @@ from postroom.messages.records import Lane
 from postroom.settings import DomainSettings, RelaySettings
 
 SLOW: Final = 3.0
-"""Seconds after which a mail that is still not answered makes its domain a slow one."""
+"""Seconds after which a mail that is still not answered makes its domain a slow one; half of the relay's time-out, if that is sooner."""
 
 _PUT_OFF_FIRST: Final = 15.0
 _PUT_OFF_LONGEST: Final = 600.0
+
+_TRIED: Final = 8
+"""Of so many connections one goes on trying a domain that is put off."""
 
 _LANES: Final[tuple[Lane, ...]] = ("single", "bulk")
 
@@ -70,9 +73,9 @@ class _Domain:
         """Whether there is nothing to remember of it."""
         return not (self.busy or any(self.waiting.values()) or self.pause.left(now) > 0 or self.pace.wait(now) > 0)
 
-    def slow(self, now: float) -> bool:
-        """Whether at least half of its mails in flight have waited for long: a single one says little of a large domain."""
-        late = sum(now - since > SLOW for since in self.busy.values())
+    def slow(self, before: float) -> bool:
+        """Whether at least half of its mails in flight began before a time: a single one says little of a large domain."""
+        late = sum(since < before for since in self.busy.values())
         return late > 0 and 2 * late >= len(self.busy)
 
 
@@ -92,6 +95,7 @@ class Window:
         """Keep the limits of ``relay``, and of single ``domains`` (by lower-case name) where they have some."""
         self._relay = relay
         self._limits = domains
+        self._slow = min(SLOW, relay.timeout / 2)
         self._share = max(1, math.ceil(relay.connections * 3 / 4))
         self._domains: dict[str, _Domain] = {}
         self._ready = {lane: deque[_Domain]() for lane in _LANES}  # each domain once, while it waits in that lane and may start
@@ -167,9 +171,10 @@ class Window:
         taken: list[Job] = []
         longest = 0.0
         for domain in list(self._blocked.values()):
-            if not domain.slow(now):
-                continue
-            domain.pause.trouble(now)
+            if domain.pause.left(now) <= 0:  # else it is left alone already, whatever is on its way to it just now
+                if not domain.slow(now - self._slow):
+                    continue
+                domain.pause.trouble(now)
             longest = max(longest, domain.pause.left(now))
             taken += self._emptied(domain, keep=2 * self._relay.connections)
         return taken, longest
@@ -199,9 +204,11 @@ class Window:
 
     def _has_room(self, domain: _Domain, now: float) -> bool:
         busy = len(domain.busy)
+        if domain.pause.left(now) > 0:  # it is only tried
+            return busy < max(1, min(self._relay.connections // _TRIED, domain.connections or self._share))
         if domain.connections:
             return busy < domain.connections
-        return busy < self._share or (now - domain.answered_at < SLOW and not self._others_wait(domain))
+        return busy < self._share or (now - domain.answered_at < self._slow and not self._others_wait(domain))
 
     def _others_wait(self, domain: _Domain) -> bool:
         return sum(map(len, domain.waiting.values())) < len(self)
