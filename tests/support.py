@@ -1,11 +1,14 @@
 """What several tests need: counting statements, people and messages to begin with."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Engine, event
 
+from postroom.storage import plain
+from postroom.storage.database import Tx
+from postroom.storage.plain import Rows, Statement
 from postroom.storage.store import Store
 
 
@@ -18,8 +21,16 @@ def counted(store: Store) -> Iterator[list[str]]:
         if statement.split(None, 1)[0].upper() not in {"BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA"}:
             statements.append(statement)
 
+    run = plain.run
+
+    def remember_plain(tx: Tx, *given: tuple[Statement, Mapping[str, object]]) -> list[Rows]:
+        statements.extend(statement[tx.dialect.name] for statement, _ in given)
+        return run(tx, *given)
+
     event.listen(Engine, "before_cursor_execute", remember)
+    plain.run = remember_plain
     try:
         yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", remember)
+        plain.run = run

@@ -1,13 +1,13 @@
 """Decoding of parameters: strict, in order, without repairs (contract §3.1, §3.3, §7)."""
 
 import contextlib
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.dialects.parameters import MAX_PAIRS, BadParameter, decode, distinct
+from postroom.dialects.parameters import MAX_PAIRS, BadParameter, decode, distinct, escape
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,26 @@ def test_what_is_encoded_is_decoded(pairs: list[tuple[str, str]]) -> None:
 def test_any_bytes_give_pairs_or_a_clear_error(raw: bytes) -> None:
     with contextlib.suppress(BadParameter):
         decode(raw)
+
+
+@given(st.text())
+def test_escape_is_that_of_the_standard_library(text: str) -> None:
+    """RFC 5849 §3.6: unreserved characters stand for themselves, everything else is UTF-8 in upper-case hexadecimal."""
+    assert escape(text) == quote(text, safe="~")
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text()), max_size=5))
+def test_what_the_standard_library_encodes_is_decoded(pairs: list[tuple[str, str]]) -> None:
+    whole = [(name, value) for name, value in pairs if "\0" not in name + value and (name + value).isprintable()]
+    assert decode(urlencode(whole).encode()) == whole
+
+
+@given(st.binary(max_size=60))
+def test_decode_says_what_the_standard_library_says(raw: bytes) -> None:
+    """Of whatever is well-formed; backslashes too, which have a meaning for the way in which escapes are undone."""
+    raw = b"a=" + raw.replace(b"&", b"\\").replace(b"=", b"\\x41")
+    try:
+        pairs = decode(raw)
+    except BadParameter:
+        return
+    assert pairs == parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=True)

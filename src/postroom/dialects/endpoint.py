@@ -106,6 +106,8 @@ class Endpoint(Struct, Generic[C, A], frozen=True, kw_only=True, eq=False):
     """The kind of object that is returned, on its own, in a list or in a dictionary."""
     errors: tuple[ErrorCase, ...]
     handler: Callable[[C, A], Awaitable[object]]
+    brief: bool
+    """It touches a few rows, whatever is in the store (``Database.write_briefly``)."""
     sends: bool
     """It sends mail, so that a client may want a repeated call to do nothing more (``messages.idempotency``)."""
     before_file: Callable[[C, Mapping[str, str]], Awaitable[None]] | None
@@ -120,6 +122,7 @@ def endpoint(
     returns: str,
     result: ObjectType[Any] | None = None,
     errors: tuple[ErrorCase, ...] = (),
+    brief: bool = False,
     sends: bool = False,
     before_file: Callable[[C, Mapping[str, str]], Awaitable[None]] | None = None,
 ) -> Callable[[Callable[[C, A], Awaitable[object]]], Endpoint[C, A]]:
@@ -138,6 +141,7 @@ def endpoint(
             result=result,
             errors=errors,
             handler=handler,
+            brief=brief,
             sends=sends,
             before_file=before_file,
         )

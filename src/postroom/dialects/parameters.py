@@ -7,7 +7,6 @@ each once (wire/usos.md §2.3, §5.4). Different values of one name are all kept
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qsl, unquote
 
 Pairs = list[tuple[str, str]]
 """Names and values in the order in which they came."""
@@ -15,7 +14,9 @@ Pairs = list[tuple[str, str]]
 MAX_PAIRS: Final = 10_000
 """Parameters in one query or body: as many as the longest list has entries, should a client repeat its name for each."""
 
-_BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
+_ESCAPED: Final = [chr(byte) if _UNRESERVED.fullmatch(chr(byte)) else f"%{byte:02X}" for byte in range(256)]
 
 
 class BadParameter(Exception):
@@ -35,23 +36,28 @@ def decode(raw: bytes) -> Pairs:
     """
     if raw.count(b"&") >= MAX_PAIRS:
         raise BadParameter(None, f"there are more than {MAX_PAIRS:,}")
-    try:
-        return _decode(raw)
-    except BadParameter as error:
-        raise BadParameter(_culprit(raw), error.reason) from None
+    pairs: Pairs = []
+    for part in raw.replace(b"+", b" ").split(b"&"):
+        if not part:
+            continue
+        name, _, value = part.partition(b"=")
+        try:
+            pairs.append((_unescaped(name), _unescaped(value)))
+        except BadParameter as error:
+            raise BadParameter(_readable(name), error.reason) from None
+    return pairs
 
 
 def unescape(text: str) -> str:
     """Undo the percent-escapes of one value, in which ``+`` stands for itself. Raises ``BadParameter`` as ``decode`` does."""
-    if "%" in text and _BROKEN.search(text):
-        raise BadParameter(None, "a percent sign must be followed by two hexadecimal digits")
-    try:
-        value = unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise BadParameter(None, "it is not encoded as UTF-8") from None
-    if "\0" in value:
-        raise BadParameter(None, "it contains a NUL character")
-    return value
+    return _unescaped(text.encode())
+
+
+def escape(text: str) -> str:
+    """Percent-encode everything but the unreserved characters of RFC 3986, as signatures want it (RFC 5849 §3.6)."""
+    if _UNRESERVED.fullmatch(text):
+        return text
+    return "".join(map(_ESCAPED.__getitem__, text.encode()))
 
 
 def distinct(*sources: Iterable[tuple[str, str]]) -> Pairs:
@@ -59,27 +65,23 @@ def distinct(*sources: Iterable[tuple[str, str]]) -> Pairs:
     return list(dict.fromkeys(pair for source in sources for pair in source))
 
 
-def _decode(raw: bytes) -> Pairs:
-    try:
-        text = raw.decode("utf-8")
-        if "%" in text and _BROKEN.search(text):
+def _unescaped(raw: bytes) -> str:
+    """Undo percent-escapes. Python's own ``unquote`` goes from escape to escape: for a Polish text it takes sixteen times as long."""
+    if b"%" in raw:
+        if _BROKEN.search(raw):
             raise BadParameter(None, "a percent sign must be followed by two hexadecimal digits")
-        pairs = parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="strict")
+        raw = raw.replace(b"\\", b"\\x5c").replace(b"%", b"\\x").decode("unicode_escape").encode("latin-1")
+    try:
+        value = raw.decode()
     except UnicodeDecodeError:
         raise BadParameter(None, "it is not encoded as UTF-8") from None
-    if "%00" in text or "\0" in text:
+    if "\0" in value:
         raise BadParameter(None, "it contains a NUL character")
-    return pairs
+    return value
 
 
-def _culprit(raw: bytes) -> str | None:
-    """Name the first parameter that cannot be decoded."""
-    for part in raw.split(b"&"):
-        try:
-            _decode(part)
-        except BadParameter:
-            try:
-                return _decode(part.partition(b"=")[0])[0][0]
-            except (BadParameter, IndexError):
-                return None
-    return None
+def _readable(name: bytes) -> str | None:
+    try:
+        return _unescaped(name)
+    except BadParameter:
+        return None

@@ -14,6 +14,7 @@ from postroom.directory.inserting import insert_for
 from postroom.directory.records import Client, RequestToken, Token
 from postroom.directory.values import LARGEST_ID, MAX_NAME, check_line, storable
 from postroom.errors import Invalid, NotFound
+from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 from postroom.storage.tables import clients, nonces, request_tokens, tokens, users
@@ -23,22 +24,28 @@ SECRET_LENGTH: Final = 40
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 
-# Every signed request runs these three; a statement that is built once costs a third of one that is built each time.
-_CLIENT: Final = select(clients.c.id, clients.c.key, clients.c.secret, clients.c.name, clients.c.administrative).where(
-    clients.c.key == bindparam("key"), clients.c.active
+# Every signed request runs these three.
+_CLIENT: Final = plain.compiled(
+    lambda _: select(clients.c.id, clients.c.secret, clients.c.name, clients.c.administrative).where(
+        clients.c.key == bindparam("key"), clients.c.active
+    )
 )
-_TOKEN: Final = (
-    select(tokens.c.token, tokens.c.secret, tokens.c.client_id, tokens.c.user_id, tokens.c.scopes)
-    .join(users, users.c.id == tokens.c.user_id)
-    .where(tokens.c.token == bindparam("token"), tokens.c.revoked_at.is_(None), users.c.active)
-    .where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > bindparam("now")))
+_TOKEN: Final = plain.compiled(
+    lambda _: (
+        select(tokens.c.secret, tokens.c.client_id, tokens.c.user_id, tokens.c.scopes)
+        .join(users, users.c.id == tokens.c.user_id)
+        .where(tokens.c.token == bindparam("token"), tokens.c.revoked_at.is_(None), users.c.active)
+        .where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > bindparam("now")))
+    )
 )
-_CLAIM_NONCE: Final = {
-    name: insert_for(name, nonces)
-    .on_conflict_do_nothing()
-    .returning(nonces.c.nonce)  # psycopg counts no rows of an INSERT, so one is asked for
-    for name in ("sqlite", "postgresql")
-}
+_CLAIM_NONCE: Final = plain.compiled(
+    lambda dialect: (
+        insert_for(dialect, nonces)
+        .values({name: bindparam(name) for name in ("client_id", "timestamp", "nonce")})
+        .on_conflict_do_nothing()
+        .returning(nonces.c.nonce)
+    )
+)
 
 
 def add_client(tx: Tx, vault: Vault, name: str, *, administrative: bool, now: int) -> Client:
@@ -58,11 +65,12 @@ def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
     """Return the active client with this key. Raises ``Unavailable`` when the secret key of the installation was changed."""
     if not storable(key):
         return None
-    row = tx.execute(_CLIENT, {"key": key}).first()
-    if row is None:
+    rows = plain.run(tx, (_CLIENT, {"key": key}))[0]
+    if not rows:
         return None
-    secret = vault.decrypt(row.secret, _purpose("client", key))
-    return Client(id=row.id, key=row.key, secret=secret, name=row.name, administrative=row.administrative)
+    number, secret, name, administrative = rows[0]
+    secret = vault.decrypt(secret, _purpose("client", key))
+    return Client(id=number, key=key, secret=secret, name=name, administrative=bool(administrative))
 
 
 def disable_client(tx: Tx, key: str) -> None:
@@ -101,11 +109,12 @@ def token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> Token | None:
     """Return a token that holds: not revoked, not expired, of an active person. Raises ``Unavailable`` as ``client_by_key`` does."""
     if not storable(token):
         return None
-    row = tx.execute(_TOKEN, {"token": token, "now": now}).first()
-    if row is None:
+    rows = plain.run(tx, (_TOKEN, {"token": token, "now": now}))[0]
+    if not rows:
         return None
-    secret = vault.decrypt(row.secret, _purpose("token", token))
-    return Token(token=row.token, secret=secret, client_id=row.client_id, user_id=row.user_id, scopes=_scopes(row.scopes))
+    secret, client_id, user_id, scopes = rows[0]
+    secret = vault.decrypt(secret, _purpose("token", token))
+    return Token(token=token, secret=secret, client_id=client_id, user_id=user_id, scopes=_scopes(scopes))
 
 
 def request_token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> RequestToken | None:
@@ -141,7 +150,7 @@ def claim_nonce(tx: Tx, client_id: int, timestamp: int, nonce: str) -> bool:
     if not storable(nonce):
         raise Invalid("oauth_nonce", "control characters are not allowed")
     values = {"client_id": client_id, "timestamp": timestamp, "nonce": nonce}
-    return tx.execute(_CLAIM_NONCE[tx.dialect.name], values).first() is not None
+    return bool(plain.run(tx, (_CLAIM_NONCE, values))[0])
 
 
 def prune_nonces(tx: Tx, before_timestamp: int, limit: int) -> int:

@@ -36,8 +36,9 @@ class Database(Protocol):
     async def write_briefly(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``write`` for a unit of a few milliseconds that everything else in this process waits for anyway.
 
-        On SQLite it runs on the thread of the event loop when nobody else is writing: handing it to another thread and back costs
-        more than the unit itself, and while the loop is busy that thread waits for the interpreter's lock at each row.
+        On SQLite it runs on the thread of the event loop when nobody else is writing, in one transaction with all others that
+        come in the same turn of the loop: handing it to another thread and back costs more than the unit itself, and while the
+        loop is busy that thread waits for the interpreter's lock at each row.
         """
         ...
 

@@ -1,13 +1,16 @@
-"""Statements in the words of each driver, for the one place where SQLAlchemy's way to say them costs more than running them.
+"""Statements in the words of each driver, where SQLAlchemy's way to run them costs more than the statement itself.
 
-The worker settles outcomes thousands of times a second. Through SQLAlchemy's result machinery each of its statements took
-33 µs on SQLite, 18 of them in SQLite itself; on PostgreSQL each was a round trip, where several can share one.
+The worker settles outcomes thousands of times a second, and every signed request looks up who calls. Through SQLAlchemy's result
+machinery a statement took 33 µs on SQLite, 18 of them in SQLite itself; on PostgreSQL each was a round trip, where several can share one.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, cast
 
+from sqlalchemy import ClauseElement, Compiled, Dialect
+from sqlalchemy.dialects import registry
 from sqlalchemy.exc import DBAPIError
 
 from postroom.storage.database import Tx
@@ -15,18 +18,59 @@ from postroom.storage.database import Tx
 Statement = Mapping[str, str]
 """One statement for each dialect, with rows as its result: ``:name`` is a value on ``sqlite``, ``%(name)s`` on ``postgresql``."""
 
+_DIALECTS: Final[Mapping[str, Dialect]] = {
+    "sqlite": registry.load("sqlite")(paramstyle="named"),
+    "postgresql": registry.load("postgresql.psycopg")(),
+}
+
 Rows = Sequence[tuple[Any, ...]]
+
+
+def compiled(build: Callable[[str], ClauseElement]) -> Statement:
+    """Put a statement, built for each dialect, into the words of its driver; its values are the ``bindparam`` in it, and nothing else.
+
+    It returns rows, in which SQLite has 0 and 1 for truth values. Raises ``ValueError`` for values that stand in the statement.
+    """
+    return {dialect: _words(build(dialect).compile(dialect=made)) for dialect, made in _DIALECTS.items()}
 
 
 def run(tx: Tx, *statements: tuple[Statement, Mapping[str, object]]) -> list[Rows]:
     """Run statements with their values, one after the other, and return the rows of each.
 
-    Raises ``DBAPIError`` as SQLAlchemy would, on SQLite the driver's own errors.
+    Raises ``DBAPIError`` as SQLAlchemy would.
     """
     if tx.dialect.name == "sqlite":
         driver = cast("sqlite3.Connection", tx.connection.driver_connection)
-        return [driver.execute(statement["sqlite"], values).fetchall() for statement, values in statements]
+        try:
+            return [driver.execute(statement["sqlite"], values).fetchall() for statement, values in statements]
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(statements[0][0]["sqlite"], None, error, sqlite3.Error) from error
     return _run_in_pipeline(tx, [(statement["postgresql"], values) for statement, values in statements])
+
+
+@contextmanager
+def savepoint(tx: Tx) -> Iterator[None]:
+    """Undo what is done within when it raises, and nothing else."""
+    if tx.dialect.name != "sqlite":
+        with tx.begin_nested():
+            yield
+        return
+    driver = cast("sqlite3.Connection", tx.connection.driver_connection)
+    driver.execute("SAVEPOINT work")
+    try:
+        yield
+    except BaseException:
+        if driver.in_transaction:  # else SQLite gave up the whole of it, as on a full disk
+            driver.execute("ROLLBACK TO work")
+            driver.execute("RELEASE work")
+        raise
+    driver.execute("RELEASE work")
+
+
+def _words(made: Compiled) -> str:
+    if any(value is not None for value in made.params.values()):
+        raise ValueError(f"only named values can be given: {made}")
+    return str(made)
 
 
 def _run_in_pipeline(tx: Tx, statements: Sequence[tuple[str, Mapping[str, object]]]) -> list[Rows]:

@@ -9,6 +9,7 @@ import binascii
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ from postroom.settings import Settings
 _NONCE_BYTES: Final = 12
 _KEY_FILE: Final = "secret.key"
 _SHORTEST_KEY: Final = 32
+_REMEMBERED: Final = 1_024
+"""Secrets that a process keeps open in memory, where the key is too."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -33,6 +36,7 @@ class Vault:
         """Derive the keys from ``master``, at least 16 bytes of it secret."""
         self._cipher = AESGCM(_derive(master, b"postroom encryption"))
         self._signing = _derive(master, b"postroom signatures")
+        self._opened = lru_cache(_REMEMBERED)(self._open)  # every request of a program needs its secret
 
     def __repr__(self) -> str:
         return "Vault(…)"
@@ -44,6 +48,9 @@ class Vault:
 
     def decrypt(self, sealed: str, purpose: str) -> str:
         """Reverse ``encrypt``. Raises ``Unavailable`` when the secret key is another one than at encryption."""
+        return self._opened(sealed, purpose)
+
+    def _open(self, sealed: str, purpose: str) -> str:
         raw = base64.b64decode(sealed)
         try:
             return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode()).decode()

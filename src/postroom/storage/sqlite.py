@@ -38,8 +38,8 @@ _READERS: Final = 2
 _BUSY_TIMEOUT: Final = 15.0
 """Seconds to wait for another process that writes."""
 
-_BRIEF_TIMEOUT_MS: Final = 5
-"""Milliseconds that the event loop stands still for another process that writes; then the writer's thread waits for it."""
+_LOOK: Final = 0.005
+"""Seconds for which SQLite itself waits for somebody who writes: the event loop may have to stand still for so long."""
 
 _UNAVAILABLE: Final = frozenset(
     {
@@ -74,10 +74,11 @@ class SqliteDatabase:
         except OSError as error:
             raise Unavailable(str(error)) from error
         self._closed = False
+        self._brief: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
         self._read_engine = _engine(path, begin="BEGIN", pool_size=_READERS, pragma="query_only=ON")
-        self._brief_engine = _engine(path, begin="BEGIN", pool_size=1, pragma="query_only=ON")
+        self._brief_reader = _Reader(_engine(path, begin="BEGIN", pool_size=1, pragma="query_only=ON"))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL"), turn)
+        self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL", look=_LOOK), turn)
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write``."""
@@ -88,16 +89,19 @@ class SqliteDatabase:
 
     async def write_briefly(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write_briefly``."""
-        work = _Work(lambda tx: unit(tx, *args, **kwargs), None, None)
-        if not self._writer.run_here(work):
-            return await self.write(unit, *args, **kwargs)
-        if work.error is not None:
-            raise work.error
-        return cast("T", work.result)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        waiting = self._brief.get(loop)
+        if waiting is None:
+            waiting = self._brief[loop] = []
+            loop.call_soon(self._flush_brief, loop)
+        waiting.append(_Work(lambda tx: unit(tx, *args, **kwargs), future, loop))
+        return await future
 
     async def read_briefly(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read_briefly``."""
-        return self._read_over(self._brief_engine, lambda tx: unit(tx, *args, **kwargs))
+        self._check_open()
+        return self._brief_reader.run(lambda tx: unit(tx, *args, **kwargs))
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read``."""
@@ -112,7 +116,12 @@ class SqliteDatabase:
 
     def read_now(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.read_now``."""
-        return self._read_over(self._read_engine, lambda tx: unit(tx, *args, **kwargs))
+        self._check_open()
+        try:
+            with self._read_engine.begin() as tx:
+                return unit(tx, *args, **kwargs)
+        except DBAPIError as error:
+            raise _translated(error) from error
 
     def close(self) -> None:
         """See ``Database.close``."""
@@ -122,19 +131,53 @@ class SqliteDatabase:
         self._writer.close()
         self._readers.shutdown()
         self._read_engine.dispose()
-        self._brief_engine.dispose()
+        self._brief_reader.close()
 
-    def _read_over(self, engine: Engine, unit: Callable[[Connection], T]) -> T:
-        self._check_open()
-        try:
-            with engine.begin() as tx:
-                return unit(tx)
-        except DBAPIError as error:
-            raise _translated(error) from error
+    def _flush_brief(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write the brief units of one turn of the loop; called by the loop."""
+        group = [work for work in self._brief.pop(loop) if not work.future.cancelled()]
+        if self._writer.run_here(group):
+            _hand_over_all(group)
+            return
+        for work in group:
+            try:
+                self._writer.submit(work)
+            except Unavailable as error:
+                work.error = error
+                work.hand_over()
 
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("the store is closed")
+
+
+class _Reader:
+    """One connection that is kept: to take one from the pool costs more than many a unit. For one thread at a time; others wait."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._turn = threading.Lock()
+
+    def run(self, unit: Callable[[Connection], T]) -> T:
+        with self._turn:
+            try:
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                with self._connection.begin():
+                    return unit(self._connection)
+            except DBAPIError as error:
+                self._forget()
+                raise _translated(error) from error
+
+    def close(self) -> None:
+        self._forget()
+        self._engine.dispose()
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class _Work:
@@ -182,26 +225,27 @@ class _Writer:
                 raise Unavailable("too many writes are waiting")
             self._waiting.put(work)
 
-    def run_here(self, work: _Work) -> bool:
-        """Run one unit on the calling thread; ``False``: others write now, or the disk refuses, and nothing was done."""
+    def run_here(self, group: list[_Work]) -> bool:
+        """Run units on the calling thread; ``False``: others write now, or the disk refuses, and nothing was done."""
         if self._closing or self._thread_works or not self._waiting.empty() or not self._turn.acquire(blocking=False):
             return False  # units that wait for the thread come first: it might never get its turn otherwise
         try:
             if self._connection is None or not self._others.take(0):  # opening a connection, or waiting for others, takes longer
                 return False
             try:
-                self._transact_briefly(self._connection, work)
+                return self._transact_briefly(group)
             finally:
                 self._others.give_back()
-            return not isinstance(work.error, Unavailable)
         finally:
             self._turn.release()
 
-    def _transact_briefly(self, connection: Connection, work: _Work) -> None:
-        driver = _driver(connection)
-        driver.execute(f"PRAGMA busy_timeout={_BRIEF_TIMEOUT_MS}")
-        self._transact([work])
-        driver.execute(f"PRAGMA busy_timeout={round(_BUSY_TIMEOUT * 1000)}")  # also after a failure: it goes back to the pool
+    def _transact_briefly(self, group: list[_Work]) -> bool:
+        committed = self._transact(group, patience=0)
+        if committed or not any(isinstance(work.error, Unavailable) for work in group):
+            return True
+        for work in group:
+            work.error = None
+        return False
 
     def close(self) -> None:
         with self._gate:
@@ -252,13 +296,17 @@ class _Writer:
         finally:
             self._others.give_back()
 
-    def _transact(self, wanted: list[_Work]) -> None:
-        """Run units in one transaction and note what became of each."""
+    def _transact(self, wanted: list[_Work], patience: float = _BUSY_TIMEOUT) -> bool:
+        """Run units in one transaction and note what became of each; return whether it was committed.
+
+        ``patience``: seconds to wait for somebody who writes without taking turns.
+        """
         if not wanted:
-            return
+            return True
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
+            self._connection.info["patience"] = patience
             with self._connection.begin():
                 if len(wanted) == 1:  # what it changed is undone with the transaction: no need of a savepoint
                     wanted[0].result = wanted[0].unit(self._connection)
@@ -270,6 +318,8 @@ class _Writer:
             for work in wanted:
                 work.error = work.error or failure
             self._forget()
+            return False
+        return True
 
 
 def _tell(done: list[_Work]) -> None:
@@ -321,7 +371,7 @@ def _translated(error: BaseException) -> BaseException:
     return Unavailable(str(raised)) if code is not None and code & 0xFF in _UNAVAILABLE else error
 
 
-def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
+def _engine(path: Path, *, begin: str, pool_size: int, pragma: str, look: float = _BUSY_TIMEOUT) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),  # not parsed: a path may hold any character
         poolclass=QueuePool,
@@ -329,7 +379,7 @@ def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
         max_overflow=0,
         pool_timeout=_BUSY_TIMEOUT,
         hide_parameters=True,  # errors are logged; addresses, secrets and contents of messages must not be
-        connect_args={"timeout": _BUSY_TIMEOUT, "check_same_thread": False, "cached_statements": 512},
+        connect_args={"timeout": look, "check_same_thread": False, "cached_statements": 512},
     )
 
     @event.listens_for(engine, "connect")
@@ -344,11 +394,24 @@ def _engine(path: Path, *, begin: str, pool_size: int, pragma: str) -> Engine:
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
         try:
-            _driver(connection).execute(begin)
+            _begin(_driver(connection), begin, connection.info.get("patience", _BUSY_TIMEOUT))
         except sqlite3.Error as error:
             raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
 
     return engine
+
+
+def _begin(driver: sqlite3.Connection, statement: str, patience: float) -> None:
+    """Begin a transaction, waiting so many seconds for whoever writes; once begun, it waits for nobody."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            driver.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        else:
+            return
 
 
 def _switch_to_wal(cursor: DBAPICursor) -> None:

@@ -134,6 +134,7 @@ class _Exchange(Struct, frozen=True):
         pairs = distinct(header, query, body)
         caller = await authenticate(self.store, self.request.scope, pairs, self.endpoint, now)
         call = Call(self.store, caller, now, MODULES)
+        call.brief = self.endpoint.brief
         upload = None
         if multipart.is_multipart(self.request.headers.get("content-type")):
             fields, upload = await self._form(call, pairs, stack)

@@ -54,7 +54,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     if claim.method == "PLAINTEXT" and not (settings.usos.plaintext_over_http or url.startswith("https:")):
         raise errors.method_forbidden("secure_required")
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
-    identity = await store.database.read(_look_up, store.vault, claim, as_user, access, now)
+    identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
     client = _verified(identity, claim, scope["method"], url)
     demanded = access.administrative
     administrative = settings.usos.administrative_mail if demanded is None else demanded

@@ -20,6 +20,7 @@ from postroom.directory.records import Client
 from postroom.errors import PostroomError, Unavailable
 from postroom.messages import idempotency
 from postroom.messages.idempotency import Once
+from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 
@@ -59,6 +60,8 @@ class Call:
         """All modules of the dialect, for those methods that describe it."""
         self.output = Output("json", None)
         """How the answer is wanted; known when the handler runs."""
+        self.brief = False
+        """Whether its units are brief (``Endpoint.brief``)."""
         self.once: Once | None = None
         """What the call is known by when it is repeated; ``None``: its client gave no key."""
         self.zone = ZoneInfo(store.settings.usos.timezone)
@@ -82,13 +85,15 @@ class Call:
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a reading unit of work. Raises what it raises, and ``oauth1.Malformed`` for a used nonce."""
         await self.claim()
-        return await self.store.database.read(unit, *args, **kwargs)
+        read = self.store.database.read_briefly if self.brief else self.store.database.read
+        return await read(unit, *args, **kwargs)
 
     async def write(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a writing unit of work. Raises as ``read``."""
+        write = self.store.database.write_briefly if self.brief else self.store.database.write
         if self._claimed or self.caller.nonce is None:
-            return await self.store.database.write(unit, *args, **kwargs)
-        outcome = await self.store.database.write(_claim_and_work, self.caller.nonce, lambda tx: unit(tx, *args, **kwargs))
+            return await write(unit, *args, **kwargs)
+        outcome = await write(_claim_and_work, self.caller.nonce, lambda tx: unit(tx, *args, **kwargs))
         self._claimed = True
         if outcome is None:
             raise oauth1.already_used(self.caller.nonce.nonce)
@@ -106,7 +111,7 @@ class Call:
         """Use up the nonce now, for handlers that do something before their first unit of work."""
         if self._claimed or self.caller.nonce is None:
             return
-        if not await self.store.database.write(_claim, self.caller.nonce):
+        if not await self.store.database.write_briefly(_claim, self.caller.nonce):
             raise oauth1.already_used(self.caller.nonce.nonce)
         self._claimed = True
 
@@ -135,7 +140,7 @@ def _claim_and_work(tx: Tx, nonce: Nonce, work: Callable[[Tx], T]) -> _Done[T] |
     if not _claim(tx, nonce):
         return None
     try:
-        with tx.begin_nested():
+        with plain.savepoint(tx):
             return _Done(work(tx))
     except Unavailable:
         raise

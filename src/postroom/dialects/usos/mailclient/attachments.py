@@ -68,6 +68,7 @@ class Deleted(Struct, frozen=True):
     MODULE + "attachment",
     Shown,
     access=ACCESS,
+    brief=True,
     returns="A dictionary of the selected fields and their values.",
     result=ATTACHMENT,
     errors=(NO_ATTACHMENT,),
@@ -148,6 +149,7 @@ async def put_attachment(call: Call, given: Put) -> dict[str, object]:
     MODULE + "update_attachment",
     Updated,
     access=ACCESS,
+    brief=True,
     returns="An empty dictionary.",
     errors=(DRAFT_REQUIRED, NO_ATTACHMENT),
 )

@@ -107,6 +107,7 @@ class Deleted(Struct, frozen=True):
     MODULE + "message",
     Shown,
     access=ACCESS,
+    brief=True,
     returns="A dictionary of the selected fields and their values.",
     result=MESSAGE,
     errors=(NO_MESSAGE,),
@@ -165,6 +166,7 @@ async def user(call: Call, given: Listed) -> Raw:
     MODULE + "create_message",
     Created,
     access=ACCESS,
+    brief=True,
     returns='A dictionary {"message_id": ID of the new message}.',
     errors=(UNASSIGNED, NO_ADDRESS),
 )
@@ -201,6 +203,7 @@ async def copy_message(call: Call, given: OneMessage) -> dict[str, object]:
     MODULE + "update_message",
     Updated,
     access=ACCESS,
+    brief=True,
     returns="An empty dictionary.",
     errors=(UNASSIGNED, DRAFT_REQUIRED, NO_ADDRESS, NO_MESSAGE),
 )
