@@ -1,5 +1,6 @@
 """Fixtures for the whole suite: an opened store, on SQLite and on PostgreSQL."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from sqlalchemy import text
 
 from postroom.cli import main
@@ -22,6 +24,9 @@ from tests.postgres import NoPostgresqlError, throwaway_database, throwaway_serv
 SECRET_KEY = "a key for tests only, of no worth at all"
 
 _missing: list[str] = []
+
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+"""Tests run on the event loop that the servers run on: it is stricter, and other, in small things."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -110,6 +110,7 @@ def test_the_refusal_of_a_word_lists_those_that_fit(tmp_path: Path) -> None:
         ({"POSTROOM_DATABASE__URL": "mysql://h/d"}, "database.url"),
         ({"POSTROOM_DATABASE__URL": "postgresql://h:port/d"}, "database.url"),
         ({"POSTROOM_DATABASE__URL": "nonsense"}, "database.url"),
+        ({"POSTROOM_DATABASE__URL": "postgresql://u:a@b@h/d"}, "%40"),
         ({"POSTROOM_BOUNCES__LISTEN": "lmtp"}, "bounces.domain"),
         ({"POSTROOM_CONFIG": "no/such.toml"}, "such.toml"),
     ],

@@ -327,6 +327,13 @@ def test_pauses_grow_up_to_a_limit() -> None:
     assert pauses[:5] == [0.0, 0.05, 0.1, 0.2, 0.2]
 
 
+def test_a_first_crash_does_not() -> None:
+    """A process that met what nobody expected is started again, and the other one goes on."""
+    status, pauses = supervised("import sys; sys.exit(70)", 1.0)
+    assert status == 0
+    assert len(pauses) > 1
+
+
 def test_a_first_refusal_ends_everything() -> None:
     assert supervised("import sys; sys.exit(1)", 30.0) == (1, [])
 

@@ -95,7 +95,8 @@ def template() -> str:
 
 def _check(settings: Settings) -> None:
     if settings.database.url and not _is_postgresql(settings.database.url):
-        msg = "database.url: postgresql://user:password@host:port/name is needed, or nothing for the embedded store"
+        form = "postgresql://user:password@host:port/name is needed, or nothing for the embedded store"
+        msg = f"database.url: {form}; in a password @, / and : are written %40, %2F and %3A"
         raise SettingsError(msg)
     if settings.secret_key and len(settings.secret_key) < _MIN_SECRET:
         msg = f"secret_key: {_MIN_SECRET} characters or more are needed"
@@ -165,7 +166,7 @@ def _is_postgresql(url: str) -> bool:
         known_port = parts.port != 0  # reading the port raises when it is none
     except ValueError:
         return False
-    return parts.scheme == "postgresql" and known_port
+    return parts.scheme == "postgresql" and known_port and parts.netloc.count("@") <= 1  # else a part of the password would be the host
 
 
 def _read_file(environment: Mapping[str, str], file: Path | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ SETTLED_AFTER: Final = 30.0
 GRACE: Final = 30.0
 """Seconds that the processes get to stop by themselves; longer than they give themselves."""
 REFUSED: Final = 1
-"""Exit status of a process that has said why it cannot run."""
+"""Exit status of a process that has said why it cannot run; one that crashes ends with another (``cli.servers``)."""
 
 _log: Final = structlog.get_logger("postroom.supervision")
 
@@ -60,6 +60,9 @@ async def _keep(program: Program, stop: asyncio.Event) -> int:
         if stop.is_set():
             break
         if first and status == REFUSED and lived < SETTLED_AFTER:
+            _log.error(
+                "process_refused", process=program.name, status=status, hint="it has said why on standard error; mend that and start again"
+            )
             stop.set()
             return REFUSED
         pause = 0.0 if lived >= SETTLED_AFTER else pause

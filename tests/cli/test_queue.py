@@ -144,6 +144,9 @@ def test_the_overview_shows_domains_workers_and_counts(run: Any, place: Store, m
     shown = run("queue").out
     for words in (r"x\.example\W+2\W+2\b", r"down: refused, next try in 8 s", r"slow\.example\W+main\W+3\W+17\W+others go first"):
         assert re.search(words, shown)
+    head = next(line for line in shown.splitlines() if "heard of" in line)
+    cells = next(line for line in shown.splitlines() if "down: refused" in line)
+    assert [head.index("state"), head.index("a second")] == [cells.index("down:"), cells.index("2.2")]
     assert re.search(r"host:2\W+[-0-9 :]+\(silent\)", shown)
     assert re.search(r"bounce\.forged\W+3\b", shown)
     lines = [json.loads(line) for line in run("queue", "--json").out.splitlines()]

@@ -67,6 +67,21 @@ def test_the_rate_of_a_domain_holds_back_that_domain_only(sqlite_store: Store) -
     asyncio.run(main())
 
 
+def test_the_alarm_of_a_domain_is_set_again_and_again(sqlite_store: Store) -> None:
+    """Alarms that are due at once as well: the event loop of the servers (uvloop) knows those by no time."""
+
+    async def main() -> None:
+        async with running(Sink()) as sink:
+            limits = {f"d{number}.example": DomainSettings(rate=150.0 + number, connections=2) for number in range(4)}
+            ours = with_relays(sqlite_store, default={"port": sink.port, "connections": 8}, domains=limits)
+            message = mailing(sqlite_store, *(f"ok{number}@d{number % 4}.example" for number in range(400)))
+            async with working(ours):
+                await settled(ours, message)
+            assert len(sink.taken) == 400
+
+    asyncio.run(main())
+
+
 def test_the_time_of_a_slower_domain_does_not_hold_up_a_faster_one() -> None:
     """The first who waits for time is woken in time, though somebody else has to wait for longer."""
 

@@ -1,6 +1,7 @@
 """Blobs in a folder (storage/blobs.py): whole or not at all, streamed both ways, nothing left behind."""
 
 import asyncio
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -46,6 +47,14 @@ def test_every_part_of_what_was_written_can_be_read(blobs: FolderBlobs, parts: S
         assert await get(blobs, key, start, start + length) == b"".join(parts)[start : start + length]
 
     asyncio.run(main())
+
+
+def test_other_users_of_the_machine_read_no_blob(blobs: FolderBlobs, tmp_path: Path) -> None:
+    """docs/configuration.md, whatever the rights of the data folder."""
+    asyncio.run(put(blobs, b"private"))
+    paths = [tmp_path / "blobs", *(tmp_path / "blobs").rglob("*")]
+    assert len(paths) > 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o700, 0o600}
 
 
 def test_a_long_blob_comes_in_pieces(blobs: FolderBlobs) -> None:

@@ -86,9 +86,7 @@ def _print_workers(lines: "Sequence[WorkerLine]") -> None:
     if not lines:
         return
     silent = clock.now() - SILENT_AFTER
-    shown = table(
-        "Workers", "worker", "heard of", "relay", "address", "state", "connections", "busy", "sent", "a second", times=("heard of",)
-    )
+    shown = table("Workers", "worker", "heard of", "relay", "state", "connections", "busy", "sent", "a second", times=("heard of",))
     slow = table("Domains", "worker", "domain", "relay", "busy", "waiting", "")
     for line in lines:
         heard = f"{moment(line.seen_at)}{' (silent)' if line.seen_at <= silent else ''}"

@@ -1,13 +1,21 @@
 """The commands that run something for long: serve, api, worker; and migrate, which goes before them."""
 
 import asyncio
-from typing import Annotated
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
 
+import structlog
 import typer
 
-from postroom.cli.output import console, is_there, opened_store
-from postroom.configuration import load
+from postroom.cli.output import CommandFailure, console, is_there, opened_store
+from postroom.configuration import SettingsError, load
+from postroom.errors import PostroomError
 from postroom.settings import Settings
+
+CRASHED: Final = 70
+"""Exit status of a process that met what nobody expected (EX_SOFTWARE)."""
 
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True, help="Stop when standard input ends.")]
 
@@ -42,7 +50,7 @@ def api(supervised: Supervised = False) -> None:  # noqa: FBT002 - an option of 
     from postroom import serving  # noqa: PLC0415 - as above
 
     settings = _begin(supervised=supervised)
-    with opened_store(settings) as store:
+    with _logged("api"), opened_store(settings) as store:
         serving.run_api(store)
 
 
@@ -51,7 +59,7 @@ def worker(supervised: Supervised = False) -> None:  # noqa: FBT002 - as above
     from postroom import serving  # noqa: PLC0415 - as above
 
     settings = _begin(supervised=supervised)
-    with opened_store(settings) as store:
+    with _logged("worker"), opened_store(settings) as store:
         serving.run_worker(store)
 
 
@@ -71,6 +79,18 @@ def _begin(*, supervised: bool) -> Settings:
     if supervised:
         serving.stop_with_parent()
     return settings
+
+
+@contextmanager
+def _logged(name: str) -> Iterator[None]:
+    """Log what nobody expected, with a number to find it by, and end with ``CRASHED``: whoever runs the process starts it again."""
+    try:
+        yield
+    except (CommandFailure, PostroomError, SettingsError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the last place where it can be logged
+        structlog.get_logger("postroom.serving").critical("crashed", process=name, error_id=secrets.token_hex(6), exc_info=error)
+        raise typer.Exit(CRASHED) from None
 
 
 def _migrate(settings: Settings) -> None:

@@ -51,7 +51,8 @@ def list_entries(
                 row(shown, entry.email, entry.reason, entry.detail, entry.message_id or "", moment(entry.created_at), until)
     if as_json:
         return
-    console().print(shown if count else "Nobody is on the suppression list.")
+    nobody = "No address on the suppression list has these parts." if words else "Nobody is on the suppression list."
+    console().print(shown if count else nobody)
     if count > limit:
         console().print(f"There is more: add --limit {limit * 10}, or more words.")
 

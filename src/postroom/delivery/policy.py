@@ -67,12 +67,19 @@ def fault(answer: Answer) -> Fault:
     reply = answer.reply
     if relay_trouble(answer):
         return "relay"
-    status = reply.enhanced
-    if answer.step in {"RCPT", "final dot"} and not _POLICY_WORDS.search(reply.text) and nobody_there(status, reply.text):
+    if answer.step == "RCPT" and reply.enhanced is None and reply.code in _TOO_MANY and "too many" not in reply.text.lower():
+        return "policy" if _POLICY_WORDS.search(reply.text) else "mailbox_full"
+    told = fault_of(reply.enhanced, reply.text)
+    return "other" if told == "address" and answer.step not in {"RCPT", "final dot"} else told
+
+
+def fault_of(status: str | None, words: str) -> Fault:
+    """Say whose matter a refusal is, by its enhanced status code (RFC 3463), else by its words."""
+    policy = _POLICY_WORDS.search(words) is not None
+    if not policy and nobody_there(status, words):
         return "address"
     if status is None:
-        full = answer.step == "RCPT" and reply.code in _TOO_MANY and "too many" not in reply.text.lower()
-        return "policy" if _POLICY_WORDS.search(reply.text) else "mailbox_full" if full else "other"
+        return "policy" if policy else "other"
     if status[2:] == "2.2":
         return "mailbox_full"
     return "policy" if status[2:].startswith(("6.", "7.")) else "other"

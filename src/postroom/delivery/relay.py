@@ -46,6 +46,7 @@ class Relay:
         self._reviver: asyncio.Task[None] | None = None
         self._takers: deque[asyncio.Future[None]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0  # beside it, since uvloop gives a plain Handle, without when(), for what is due at once
         self._stop = asyncio.Event()
 
     @property
@@ -164,10 +165,10 @@ class Relay:
 
     def _ring_at(self, when: float) -> None:
         if self._alarm is not None:
-            if self._alarm.when() <= when:
+            if self._alarm_at <= when:
                 return
             self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
+        self._alarm, self._alarm_at = asyncio.get_running_loop().call_at(when, self._ring), when
 
     def _ring(self) -> None:
         self._alarm = None

@@ -156,8 +156,10 @@ class FolderBlobWriter:
         return self._file
 
     def _open(self) -> BinaryIO:
-        self._temporary.parent.mkdir(parents=True, exist_ok=True)
-        return self._temporary.open("xb")
+        incoming = self._temporary.parent
+        incoming.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people attach is nobody else's business
+        incoming.mkdir(mode=0o700, exist_ok=True)
+        return os.fdopen(os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def open_blobs(settings: Settings) -> Blobs:
@@ -173,7 +175,7 @@ def _publish(file: BinaryIO, temporary: Path, final: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
-    final.parent.mkdir(parents=True, exist_ok=True)
+    final.parent.mkdir(mode=0o700, exist_ok=True)
     temporary.rename(final)
     folder = os.open(final.parent, os.O_RDONLY)  # the rename itself is durable only when its folder is
     try:

@@ -84,7 +84,7 @@ def test_a_bounce_makes_its_recipient_fail_with_its_words(ours: Store, state: st
     assert (row.state, row.due_at, row.reply_code, row.reply_text, row.settled_at) == ("failed", None, 550, words, NOW)
     (tried,) = ours.database.read_now(tries)
     assert (tried.recipient_id, tried.at, tried.relay, tried.outcome) == (row.id, NOW, "bounce", "failed")
-    assert (tried.reply_code, tried.reply_text) == (550, words)
+    assert (tried.reply_code, tried.reply_text, tried.fault) == (550, words, "address")
     assert ours.database.read_now(states, message)["ann@else.example"] == state
     (entry,) = on_list(ours)
     assert (entry.email, entry.reason, entry.detail, entry.message_id) == ("gone@else.example", "hard_bounce", words, message)

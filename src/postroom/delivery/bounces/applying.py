@@ -22,7 +22,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, select, update
 
 from postroom.clock import DAY
-from postroom.delivery import counters, verp
+from postroom.delivery import counters, policy, verp
 from postroom.delivery.bounces.hard import nobody_there
 from postroom.delivery.bounces.records import Report, Reported
 from postroom.delivery.verp import ReturnPath
@@ -70,6 +70,7 @@ _KEEP: Final = insert(attempts).values(
     outcome="failed",
     reply_code=bindparam("code"),
     reply_text=bindparam("text"),
+    fault=bindparam("fault"),
 )
 
 
@@ -154,7 +155,8 @@ def _fail(tx: Tx, bounced: Sequence[_Match], now: int) -> None:
     """Let recipients fail for good, with the words of the bounce, and keep it among their tries."""
     replies = [{"number": match.row.id, "code": match.said.code, "text": match.said.text, "now": now} for match in bounced]
     tx.execute(_FAIL, replies)
-    tx.execute(_KEEP, replies)
+    faults = [policy.fault_of(match.said.status, match.said.text) for match in bounced]
+    tx.execute(_KEEP, [{**reply, "fault": fault} for reply, fault in zip(replies, faults, strict=True)])
 
 
 def _suppress(tx: Tx, settings: Settings, path: ReturnPath, bounced: Sequence[_Match], now: int) -> None:
