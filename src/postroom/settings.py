@@ -180,6 +180,9 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     plaintext_over_http: Annotated[
         bool, Meta(description="Accept PLAINTEXT signatures over plain HTTP; over HTTPS they are always accepted.")
     ] = False
+    show_emails: Annotated[
+        bool, Meta(description="Show the addresses of users to every program; otherwise they take rights, see usos.md.")
+    ] = False
     timezone: Annotated[str, Meta(description="Time zone of the dates in answers (they carry no offset).")] = "Europe/Warsaw"
     timestamp_window: Annotated[
         int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")

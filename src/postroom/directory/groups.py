@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import CTE, Select, delete, func, select, union_all
+from sqlalchemy import CTE, Select, select, union_all
 
 from postroom.directory import emails, people
 from postroom.directory.inserting import insert_into
@@ -72,6 +72,13 @@ def primary_by_codes(tx: Tx, codes: Iterable[str]) -> dict[str, Group]:
     }
 
 
+def primary_of_user(tx: Tx, user_id: int) -> list[Group]:
+    """Return the primary groups that a person is a member of, by code; those above them are not among them."""
+    rows = select(*_COLUMNS).join(group_members, group_members.c.group_id == groups.c.id)
+    rows = rows.where(group_members.c.user_id == user_id, groups.c.kind == "primary").order_by(groups.c.code)
+    return [Group(**row._asdict()) for row in tx.execute(rows)]
+
+
 def by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, Group]:
     """Return those groups of ``ids`` that exist, of any kind."""
     return {
@@ -122,31 +129,6 @@ def add_members(
     Raises ``NotFound`` (``group``, ``user``) for what does not exist, ``Invalid("emails", …)`` for what is no address.
     """
     _add(tx, group_id, _checked(tx, group_id, user_ids, subgroup_ids, emails))
-
-
-def remove_members(
-    tx: Tx, group_id: int, *, user_ids: Iterable[int] = (), subgroup_ids: Iterable[int] = (), emails: Iterable[str] = ()
-) -> None:
-    """Remove members from a group; those it has not got are passed over. Raises ``NotFound("group", id)``."""
-    _check_groups(tx, [group_id])
-    table = group_members
-    folded = (address.strip().lower() for address in emails if storable(address))
-    for column, values in (
-        (table.c.user_id, known(user_ids)),
-        (table.c.subgroup_id, known(subgroup_ids)),
-        (func.lower(table.c.email), folded),
-    ):
-        for chunk in chunks(values):
-            tx.execute(delete(table).where(table.c.group_id == group_id, column.in_(chunk)))
-
-
-def replace_members(
-    tx: Tx, group_id: int, *, user_ids: Iterable[int] = (), subgroup_ids: Iterable[int] = (), emails: Iterable[str] = ()
-) -> None:
-    """Make these the only members of a group. Raises as ``add_members`` does."""
-    members = _checked(tx, group_id, user_ids, subgroup_ids, emails)
-    tx.execute(delete(group_members).where(group_members.c.group_id == group_id))
-    _add(tx, group_id, members)
 
 
 def _insert(tx: Tx, values: dict[str, Any], now: int) -> int:

@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
-from postroom.directory import emails
+from postroom.directory import emails, names
 from postroom.directory.inserting import insert_into
 from postroom.directory.records import Person
 from postroom.directory.values import MAX_KEY, MAX_NAME, MAX_URL, check_line, chunks, known
@@ -63,6 +63,7 @@ def add(tx: Tx, person: NewPerson, now: int) -> int:
     number = tx.execute(statement.returning(users.c.id)).scalar_one_or_none()
     if number is None:
         raise Invalid("uid", "another person has it")
+    names.index(tx, [(number, f"{person.first_name} {person.middle_names} {person.last_name}")])
     return int(number)
 
 
@@ -81,6 +82,24 @@ def by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, Person]:
         for chunk in chunks(known(ids))
         for row in tx.execute(select(*_COLUMNS).where(users.c.id.in_(chunk)))
     }
+
+
+def active_by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, Person]:
+    """Return those people of ``ids`` who exist and are active."""
+    return {number: person for number, person in by_ids(tx, ids).items() if person.active}
+
+
+def by_email(tx: Tx, email: str, limit: int) -> list[Person]:
+    """Return at most ``limit`` active people whose primary or alternative address this is, in any case of letters, by number.
+
+    Raises ``Invalid("email", …)`` for what is no address.
+    """
+    normal = emails.normalise(email)
+    if normal is None:
+        raise Invalid("email", "not an address")
+    theirs = or_(func.lower(users.c.email) == normal.lower(), func.lower(users.c.alt_email) == normal.lower())
+    found = select(*_COLUMNS).where(theirs, users.c.active).order_by(users.c.id).limit(limit)
+    return [Person(**row._asdict()) for row in tx.execute(found)]
 
 
 def existing_ids(tx: Tx, ids: Iterable[int]) -> set[int]:

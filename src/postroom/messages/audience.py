@@ -4,32 +4,20 @@ Only drafts have one that can change. Each call that names at least one part mak
 what it was before: ``roll.refresh`` must follow before sending (contract: USOS ``update_recipients_group``).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, and_, delete, insert, select
 from sqlalchemy import update as update_rows
 
-from postroom.directory import emails, groups, people
+from postroom.directory import custom_groups, references
 from postroom.directory.records import Group
-from postroom.directory.values import known
-from postroom.errors import Invalid, NotFound, TooLarge
+from postroom.directory.values import chunks
 from postroom.messages import drafts
 from postroom.messages.records import Audience, AudienceChange
 from postroom.storage.database import Tx
 from postroom.storage.tables import audience, messages
 from postroom.storage.tables import groups as group_rows
-
-MAX_ENTRIES: Final = 10_000
-"""Entries in each of the four lists; larger audiences are what groups are for."""
-
-_NAMED: Final = 5
-"""Bad addresses that an error names at most."""
-
-_SHOWN: Final = 100
-"""Characters of each that it shows."""
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 def get(tx: Tx, message_id: int) -> Audience:
@@ -51,67 +39,37 @@ def get(tx: Tx, message_id: int) -> Audience:
 def update(tx: Tx, author_id: int, message_id: int, change: AudienceChange, *, strict: bool, now: int) -> None:
     """Replace each list that ``change`` gives; repeated entries count once, addresses regardless of case.
 
-    A primary group, custom group or person that does not exist raises ``NotFound`` (kind ``primary_group``,
-    ``custom_group``, ``user``) when ``strict``, else is dropped in silence. Other people's custom groups and inactive people
-    count as missing. A malformed address raises ``Invalid("emails", …)`` always: ``strict`` speaks of references only. Checked in
-    this order: lengths (``TooLarge``), addresses, the message (``NotFound("message", id)``,
-    ``WrongState("draft_required")``), primary groups, custom groups, people.
+    What does not exist is an error when ``strict``, else dropped in silence; a malformed address raises ``Invalid("emails", …)``
+    always: ``strict`` speaks of references only. Checked in this order: lengths (``TooLarge``), addresses, the message
+    (``NotFound("message", id)``, ``WrongState("draft_required")``), references as ``references.resolve`` has it.
     """
-    _check_sizes(change)
-    addresses = None if change.emails is None else _checked_emails(change.emails)
+    given = references.checked(change)
     drafts.locked_draft(tx, author_id, message_id)
     if change == AudienceChange():
         return
-    if change.primary_group_codes is not None:
-        _replace(tx, message_id, _of_kinds("primary"), "group_id", _primary(tx, change.primary_group_codes, strict=strict))
-    if change.custom_group_ids is not None:
-        _replace(tx, message_id, _of_kinds("custom", "course"), "group_id", _custom(tx, author_id, change.custom_group_ids, strict=strict))
-    if change.user_ids is not None:
-        _replace(tx, message_id, audience.c.user_id.is_not(None), "user_id", _people(tx, change.user_ids, strict=strict))
-    if addresses is not None:
-        _replace(tx, message_id, audience.c.email.is_not(None), "email", addresses)
-    values = {"audience_version": messages.c.audience_version + 1, "modified_at": now}
-    tx.execute(update_rows(messages).where(messages.c.id == message_id).values(values))
+    found = references.resolve(tx, author_id, given, strict=strict)
+    if found.primary_groups is not None:
+        _replace(tx, message_id, _of_kinds("primary"), "group_id", found.primary_groups)
+    if found.custom_groups is not None:
+        _replace(tx, message_id, _of_kinds("custom", "course"), "group_id", found.custom_groups)
+    if found.people is not None:
+        _replace(tx, message_id, audience.c.user_id.is_not(None), "user_id", found.people)
+    if found.emails is not None:
+        _replace(tx, message_id, audience.c.email.is_not(None), "email", found.emails)
+    _note_change(tx, messages.c.id == message_id, now)
 
 
-def _check_sizes(change: AudienceChange) -> None:
-    for name in AudienceChange.__struct_fields__:
-        if len(getattr(change, name) or ()) > MAX_ENTRIES:
-            raise TooLarge(name, MAX_ENTRIES)
+def delete_groups(tx: Tx, owner_id: int, ids: Iterable[int], now: int) -> list[int]:
+    """Delete custom groups of a person; return those that were, in the order given. All others are passed over.
 
-
-def _checked_emails(given: Iterable[str]) -> list[str]:
-    """Normalise addresses and drop repeated ones. Raises ``Invalid`` that names the first bad ones."""
-    good, bad = emails.unique(given)
-    if bad:
-        raise Invalid("emails", "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]))
-    return good
-
-
-def _primary(tx: Tx, codes: Sequence[str], *, strict: bool) -> list[int]:
-    found = groups.primary_by_codes(tx, codes)
-    return [found[code].id for code in _existing("primary_group", codes, found.__contains__, strict=strict)]
-
-
-def _custom(tx: Tx, author_id: int, ids: Sequence[int], *, strict: bool) -> list[int]:
-    found = groups.by_ids(tx, known(ids))
-    usable = {number for number, group in found.items() if group.kind != "primary" and groups.usable_by(group, author_id)}
-    return _existing("custom_group", ids, usable.__contains__, strict=strict)
-
-
-def _people(tx: Tx, ids: Sequence[int], *, strict: bool) -> list[int]:
-    return _existing("user", ids, people.existing_ids(tx, known(ids)).__contains__, strict=strict)
-
-
-def _existing(kind: str, keys: Iterable[Key], exists: Callable[[Key], bool], *, strict: bool) -> list[Key]:
-    """Return the keys that exist, each once, in the order given. Raises ``NotFound`` for the first missing one when ``strict``."""
-    kept: list[Key] = []
-    for key in dict.fromkeys(keys):
-        if exists(key):
-            kept.append(key)
-        elif strict:
-            raise NotFound(kind, key)
-    return kept
+    Drafts that named one of them name it no more: their recipients group has changed, so their rolls are outdated.
+    """
+    own = custom_groups.owned(tx, owner_id, ids)
+    for chunk in chunks(own):
+        naming = select(audience.c.message_id).where(audience.c.group_id.in_(chunk))
+        _note_change(tx, and_(messages.c.status == "draft", messages.c.id.in_(naming)), now)
+    custom_groups.delete_owned(tx, own)
+    return own
 
 
 def _of_kinds(*kinds: str) -> ColumnElement[bool]:
@@ -123,3 +81,8 @@ def _replace(tx: Tx, message_id: int, part: ColumnElement[bool], column: str, va
     rows = [{"message_id": message_id, column: value} for value in values]
     if rows:
         tx.execute(insert(audience), rows)
+
+
+def _note_change(tx: Tx, changed: ColumnElement[bool], now: int) -> None:
+    """Make the rolls of messages outdated."""
+    tx.execute(update_rows(messages).where(changed).values(audience_version=messages.c.audience_version + 1, modified_at=now))

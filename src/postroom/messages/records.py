@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from postroom.clock import DAY
 from postroom.directory.records import Group
+from postroom.directory.references import References
 
 MAX_SUBJECT: Final = 200
 MAX_CONTENT: Final = 15_000
@@ -101,13 +102,8 @@ class Audience(Struct, frozen=True, kw_only=True):
     emails: list[str]
 
 
-class AudienceChange(Struct, frozen=True, kw_only=True):
+class AudienceChange(References, frozen=True, kw_only=True):
     """New content of each part of the recipients group; ``None`` leaves that part as it is, an empty list clears it."""
-
-    primary_group_codes: list[str] | None = None
-    custom_group_ids: list[int] | None = None
-    user_ids: list[int] | None = None
-    emails: list[str] | None = None
 
 
 class Recipient(Struct, frozen=True, kw_only=True):

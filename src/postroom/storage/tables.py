@@ -44,6 +44,9 @@ metadata: Final = MetaData(
 Big: Final = BigInteger().with_variant(Integer, "sqlite")
 """A 64-bit key: SQLite numbers rows by itself only in a column declared INTEGER."""
 
+Folded: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared by code points in both databases, so that an index finds what begins with something."""
+
 
 # -- directory: who there is -----------------------------------------------------------------------------------------
 
@@ -70,6 +73,15 @@ users: Final = Table(
 )
 Index("ix_users_lower_email", func.lower(users.c.email))
 Index("ix_users_lower_alt_email", func.lower(users.c.alt_email))
+
+user_words: Final = Table(
+    "user_words",
+    metadata,
+    Column("word", Folded, primary_key=True),  # of a person's names, folded (directory.names)
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_user_words_user_id", "user_id", "word"),
+    sqlite_with_rowid=False,
+)
 
 institutional_addresses: Final = Table(
     "institutional_addresses",

@@ -136,7 +136,10 @@ def test_references_allow_what_the_contract_allows() -> None:
     for field in ("primary_groups", "custom_groups", "users", "emails"):
         with pytest.raises(InvalidField):
             parse(f"custom_groups[{field}]", RECIPIENTS_GROUP)
-    for selector in ("custom_groups[members]", "primary_groups[users]"):
+    for field in ("parent", "subgroups", "users"):
+        with pytest.raises(InvalidField):
+            parse(f"primary_groups[{field}]", RECIPIENTS_GROUP)
+    for selector in ("custom_groups[members]", "primary_groups[emails]"):
         with pytest.raises(UnknownField):
             parse(selector, RECIPIENTS_GROUP)
 

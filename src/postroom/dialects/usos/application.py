@@ -20,7 +20,7 @@ from postroom.dialects import multipart, oauth1
 from postroom.dialects.endpoint import Endpoint, arguments_of
 from postroom.dialects.multipart import BadMultipart, Part
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.usos import arguments, errors, formats, mailclient
+from postroom.dialects.usos import arguments, csgroups, errors, formats, instaddr, mailclient, prgroups, users
 from postroom.dialects.usos.arguments import Upload
 from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
@@ -33,7 +33,7 @@ from postroom.messages.idempotency import MAX_KEY, PARAMETER, Once
 from postroom.storage.blobs import BlobWriter
 from postroom.storage.store import Store
 
-MODULES: Final[Sequence[Module]] = (mailclient.MODULE,)
+MODULES: Final[Sequence[Module]] = (csgroups.MODULE, instaddr.MODULE, mailclient.MODULE, prgroups.MODULE, users.MODULE)
 """Every module of the dialect, in the order of their names."""
 
 ENDPOINTS: Final[Mapping[str, Endpoint[Call, Any]]] = {endpoint.name: endpoint for module in MODULES for endpoint in module.endpoints}
@@ -100,7 +100,8 @@ class _Dispatcher:
         except (PostroomError, oauth1.OAuthError) as error:
             if isinstance(error, Unavailable):  # the client hears nothing of the inside, so whoever looks after it must
                 _log.warning("store_unavailable", path=f"/{method}", reason=error.reason)
-            return _refusal(errors.translate(error, method))
+            known = ENDPOINTS.get(method)
+            return _refusal(errors.translate(error, method, known.arguments if known else ()))
         except BadMultipart as error:
             return _refusal(errors.bad_request(str(error)))
         except BadParameter as error:
@@ -141,6 +142,8 @@ class _Exchange(Struct, frozen=True):
             pairs = distinct(pairs, fields)
         call.output = self._output(pairs)
         given = arguments.read(self.endpoint.given, self.endpoint.arguments, pairs, self.endpoint.name, upload)
+        if not call.administrative:
+            arguments.check_reserved(given, self.endpoint.name)
         if self.endpoint.sends:
             call.once = self._once(call, pairs)
         return formats.encode(await self.endpoint.handler(call, given), call.output)

@@ -1,10 +1,11 @@
 """Kinds of arguments of the USOS API, and how a request's parameters become a record of them (wire/usos.md §1.4, §3.3, §7)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from postroom.dialects.endpoint import Argument, ObjectType
 from postroom.dialects.parameters import Pairs
@@ -13,12 +14,13 @@ from postroom.directory.values import LARGEST_ID
 from postroom.storage.blobs import BlobWriter
 
 G = TypeVar("G", bound=Struct)
+C = TypeVar("C", bound=Sized)
 
 NOWHERE: Final = -1
 """The number of no object: what a malformed or impossible ID stands for, so that it is not found like any other unknown one."""
 
 _ID: Final = re.compile(r"[1-9][0-9]{0,9}")
-_DAYS: Final = re.compile(r"[0-9]{1,6}")
+_DIGITS: Final = re.compile(r"[0-9]{1,6}")
 
 
 class Upload(Struct, frozen=True, kw_only=True, eq=False):
@@ -55,14 +57,27 @@ def identifier_or_null(description: str, *, default: str | None = None) -> Argum
     return Argument(parse=lambda value: number(value) if value else 0, type="ID or null", description=description, default=default)
 
 
-def identifiers(description: str, *, required: bool = False) -> Argument:
-    """Declare a list of IDs; the value maps each, as it was written, to its number."""
-    return Argument(parse=_numbers, type="list of IDs", description=description, required=required, many=True)
+def identifiers(description: str, *, required: bool = False, most: int | None = None, default: str | None = None) -> Argument:
+    """Declare a list of IDs, at most so many; the value maps each, as it was written, to its number."""
+    parse = _at_most(_numbers, most)
+    return Argument(parse=parse, type="list of IDs", description=description, required=required, many=True, default=default)
 
 
-def texts(description: str) -> Argument:
-    """Declare an optional list of strings."""
-    return Argument(parse=_listed, type="list", description=description, many=True)
+def texts(description: str, *, required: bool = False, most: int | None = None, default: str | None = None) -> Argument:
+    """Declare a list of strings, at most so many."""
+    parse = _at_most(_listed, most)
+    return Argument(parse=parse, type="list", description=description, required=required, many=True, default=default)
+
+
+def whole_number(description: str, least: int, most: int, *, default: str) -> Argument:
+    """Declare a whole number between two others, these included."""
+
+    def parse(value: str) -> int:
+        if not _DIGITS.fullmatch(value) or not least <= int(value) <= most:
+            raise ValueError(f"it must be a whole number from {least} to {most}")
+        return int(value)
+
+    return Argument(parse=parse, type="int", description=description, default=default)
 
 
 def boolean(description: str, *, default: str | None = None) -> Argument:
@@ -129,6 +144,14 @@ def read(given: type[G], arguments: Mapping[str, Argument], pairs: Pairs, method
     return given(**values)
 
 
+def check_reserved(given: Struct, method: str) -> None:
+    """Refuse fields that only administrative consumers may choose. Raises ``UsosError``."""
+    for value in astuple(given):
+        reserved = value.reserved(method) if isinstance(value, selectors.Selection) else None
+        if reserved is not None:
+            raise errors.field_forbidden(*reserved, "trusted_required")
+
+
 def number(value: str) -> int:
     """Read an ID; ``NOWHERE`` for one that no object can have (they are digit strings below 2^31, without leading zeros)."""
     return int(value) if _ID.fullmatch(value) and int(value) <= LARGEST_ID else NOWHERE
@@ -164,6 +187,16 @@ def _limited(limit: int) -> Callable[[str], str]:
     return parse
 
 
+def _at_most(parse: Callable[[str], C], most: int | None) -> Callable[[str], C]:
+    def bounded(value: str) -> C:
+        found = parse(value)
+        if most is not None and len(found) > most:
+            raise ValueError(f"more than {most} elements")
+        return found
+
+    return bounded
+
+
 def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in values:
@@ -193,7 +226,7 @@ def _boolean(value: str) -> bool:
 
 
 def _days(value: str) -> int:
-    if not _DAYS.fullmatch(value):
+    if not _DIGITS.fullmatch(value):
         raise ValueError("it must be a number of days")
     return int(value)
 

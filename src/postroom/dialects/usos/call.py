@@ -82,6 +82,11 @@ class Call:
             raise errors.method_forbidden("consumer_missing")
         return self.caller.client
 
+    @property
+    def administrative(self) -> bool:
+        """Whether a program calls that may do anything for anybody."""
+        return self.caller.client is not None and self.caller.client.administrative
+
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a reading unit of work. Raises what it raises, and ``oauth1.Malformed`` for a used nonce."""
         await self.claim()

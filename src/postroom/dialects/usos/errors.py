@@ -3,6 +3,7 @@
 Every error body is JSON, whatever format was asked for, has ``message`` for developers, and mostly ``error`` with its own keys.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -21,24 +22,30 @@ _UNAVAILABLE: Final = 503
 
 _REQUIRED: Final = {"en": "This field is required.", "pl": "To pole jest wymagane."}
 
-_PARAMETERS: Final = {
-    "message": "message_id",
-    "attachment": "attachment_id",
-    "inst_address": "from_inst_address_id",
-    "primary_group": "primary_group_ids",
-    "custom_group": "custom_group_ids",
-    "user": "user_ids",
-    "from_address_id": "from_inst_address_id",
-    "primary_group_codes": "primary_group_ids",
+_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "message": ("message_id",),
+    "attachment": ("attachment_id",),
+    "inst_address": ("from_inst_address_id", "inst_address_id", "inst_address_ids"),
+    "primary_group": ("primary_group_ids", "primary_group_id"),
+    "custom_group": ("custom_group_ids", "custom_group_id"),
+    "own_group": ("custom_group_id",),
+    "user": ("user_ids", "user_id"),
+    "from_address_id": ("from_inst_address_id",),
+    "primary_group_codes": ("primary_group_ids",),
 }
-"""Our names of objects and values → their parameters; all other names are the same."""
+"""Our names of objects and values → their parameters, of which the first that the method has is meant; all other names are the same."""
 
 _MISSING: Final = {
     "message_id": "message",
     "attachment_id": "attachment",
     "from_inst_address_id": "institutional address",
+    "inst_address_id": "institutional address",
+    "inst_address_ids": "institutional address",
+    "primary_group_id": "primary group",
     "primary_group_ids": "primary group",
+    "custom_group_id": "custom group",
     "custom_group_ids": "custom group",
+    "user_id": "user",
     "user_ids": "user",
     "as_user_id": "user",
 }
@@ -51,6 +58,7 @@ _STATES: Final = {
     "recipients_group_modified": "The recipients group was changed at the same time, try again.",
     "subject_required": "The subject is empty.",
     "content_required": "The content is empty.",
+    "custom_group_limit_exceeded": "The user has as many custom groups as are allowed.",
     "attachment_limit_exceeded": "The message has as many attachments as are allowed.",
 }
 
@@ -62,6 +70,7 @@ FORBIDDEN_REASONS: Final = {
     "scope_missing": (_UNAUTHORIZED, "The access token lacks a scope that this method requires."),
     "trusted_required": (_FORBIDDEN, "This method is for administrative consumers only."),
     "impersonate_required": (_FORBIDDEN, "Only administrative consumers may use as_user_id."),
+    "token_present": (_FORBIDDEN, "This method is not called on behalf of a user: without an access token and as_user_id."),
     "secure_required": (_FORBIDDEN, "The PLAINTEXT signature method is accepted over HTTPS only."),
 }
 """Reasons of ``method_forbidden``: status (401 where a better signature or token would help, §7) and message."""
@@ -155,6 +164,13 @@ def field_invalid(field: str, method: str, why: str) -> UsosError:
     )
 
 
+def field_forbidden(field: str, method: str, reason: str) -> UsosError:
+    """Make the error for a field that this caller may not choose; ``reason`` is one of ``FORBIDDEN_REASONS``."""
+    message = f"Field {field} of {method} is for administrative consumers only."
+    body = ErrorBody(message=message, error="field_forbidden", field_name=field, method_name=method, reason=reason)
+    return UsosError(body, _FORBIDDEN)
+
+
 def object_not_found(param: str, method: str) -> UsosError:
     """Make the error for a reference to what does not exist, or is not the caller's."""
     message = f"Referenced {_MISSING.get(param, 'object')} does not exist."
@@ -166,19 +182,22 @@ def of_signature(error: OAuthError) -> UsosError:
     return UsosError(ErrorBody(message=error.message), _UNAUTHORIZED if isinstance(error, Refused) else _BAD_REQUEST)
 
 
-def translate(error: PostroomError | OAuthError, method: str) -> UsosError:
-    """Translate an error of the core, or of the signature, met while serving ``method``. Every class is mapped here, once."""
+def translate(error: PostroomError | OAuthError, method: str, arguments: Collection[str] = ()) -> UsosError:
+    """Translate an error of the core, or of the signature, met while serving ``method``, which has these arguments.
+
+    Every class is mapped here, once.
+    """
     match error:
         case OAuthError():
             answer = of_signature(error)
         case NotFound():
-            answer = object_not_found(_PARAMETERS.get(error.kind, error.kind), method)
+            answer = object_not_found(_parameter(error.kind, arguments), method)
         case Invalid():
-            answer = param_invalid(_PARAMETERS.get(error.parameter, error.parameter), error.reason)
+            answer = param_invalid(_parameter(error.parameter, arguments), error.reason)
         case TooLarge(parameter="body"):
             answer = UsosError(ErrorBody(message=f"The request body is longer than {error.limit} bytes, files not counted."), _TOO_LARGE)
         case TooLarge():
-            answer = param_invalid(_PARAMETERS.get(error.parameter, error.parameter), f"more than {error.limit}")
+            answer = param_invalid(_parameter(error.parameter, arguments), f"more than {error.limit}")
         case WrongState():
             message = _STATES.get(error.reason, "The state of the object does not allow this.")
             answer = UsosError(ErrorBody(message=message, error="object_invalid", reason=error.reason))
@@ -191,3 +210,8 @@ def translate(error: PostroomError | OAuthError, method: str) -> UsosError:
         case _:
             raise error
     return answer
+
+
+def _parameter(name: str, arguments: Collection[str]) -> str:
+    possible = _PARAMETERS.get(name, (name,))
+    return next((one for one in possible if one in arguments), possible[0])

@@ -47,6 +47,23 @@ class Selection(Struct, frozen=True, eq=False):
     def __contains__(self, name: str) -> bool:
         return name in self.parts
 
+    def below(self, name: str) -> "Selection":
+        """Return what is chosen of the objects in a chosen reference."""
+        _, below = self.parts[name]
+        return below or Selection({})
+
+    def reserved(self, method: str) -> tuple[str, str] | None:
+        """Name the first chosen field that is for administrative consumers only, and the method that documents it; ``None``: there is none.
+
+        ``method`` documents the objects themselves, where it is not their kind that says so.
+        """
+        for name, (field, below) in self.parts.items():
+            if field.administrative:
+                return name, method
+            if below is not None and field.target is not None and (found := below.reserved(field.target.method)):
+                return found
+        return None
+
     def render(self, record: object) -> dict[str, object]:
         """Make the dictionary of the chosen fields out of the record that they are declared for."""
         return {name: _rendered(field.value(record), below) for name, (field, below) in self.parts.items()}

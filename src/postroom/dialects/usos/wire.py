@@ -9,8 +9,7 @@ from msgspec import Struct
 
 from postroom.clock import SECOND
 from postroom.dialects.endpoint import Field, ObjectType, by_name
-from postroom.dialects.usos.objects import CUSTOM_GROUP, INSTITUTIONAL_ADDRESS, PRIMARY_GROUP, USER
-from postroom.directory.records import Group, InstitutionalAddress, Person
+from postroom.dialects.usos.objects import CUSTOM_GROUP, INSTITUTIONAL_ADDRESS, PRIMARY_GROUP, USER, AddressView, GroupNode, UserView
 from postroom.messages.records import Attachment, Message, Recipient, RollCounts, State
 
 RecipientStatus = Literal["pending", "error", "sent"]
@@ -42,24 +41,24 @@ class MessageView(Struct, frozen=True, kw_only=True):
     message: Message
     date: str
     recipients_valid: bool
-    address: InstitutionalAddress | None
+    address: AddressView | None
     counts: RollCounts | None
     attachments: list[AttachmentView]
 
 
 class RecipientView(Struct, frozen=True, kw_only=True):
-    """A line of a roll, with its person if that was asked for."""
+    """A line of a roll, with its user if that was asked for."""
 
     recipient: Recipient
-    person: Person | None
+    user: UserView | None
 
 
 class GroupView(Struct, frozen=True, kw_only=True):
     """The recipients group of a message."""
 
-    primary_groups: list[Group]
-    custom_groups: list[Group]
-    users: list[Person]
+    primary_groups: list[GroupNode]
+    custom_groups: list[GroupNode]
+    users: list[UserView]
     emails: list[str]
 
 
@@ -169,7 +168,7 @@ RECIPIENT: Final = ObjectType[RecipientView](
     method="services/mailclient/recipients",
     fields=by_name(
         Field[RecipientView](name="email", description="address, or null for a user who has none", value=lambda view: view.recipient.email),
-        Field[RecipientView](name="user", description="user, or null for a bare address", value=lambda view: view.person, target=USER),
+        Field[RecipientView](name="user", description="user, or null for a bare address", value=lambda view: view.user, target=USER),
         Field[RecipientView](
             name="status",
             description="null: not being sent to this recipient; pending, error, sent",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Table, and_, delete, exists, func, insert, literal, null, or_, select, text, update
 
+from postroom.directory import names
 from postroom.directory.importing import staging
 from postroom.directory.importing.formats import ADDRESSES, GROUPS, MEMBERSHIPS, PEOPLE
 from postroom.directory.importing.records import FileCounts
@@ -12,6 +13,8 @@ from postroom.storage.database import Tx
 from postroom.storage.tables import address_assignments, group_members, groups, institutional_addresses, users
 
 _MEMBER_COLUMNS: Final = ("user_id", "subgroup_id", "email")
+_PEOPLE: Final = 5_000
+"""People whose names are taken apart at a time."""
 
 
 def merge_people(tx: Tx, header: Collection[str], now: int) -> FileCounts:
@@ -21,14 +24,16 @@ def merge_people(tx: Tx, header: Collection[str], now: int) -> FileCounts:
     differs = or_(*(users.c[name].is_distinct_from(staged.c[name]) for name in given))
     change = update(users).where(users.c.uid == staged.c.uid, differs).values({name: staged.c[name] for name in given})
     updated = tx.execute(change.values(modified_at=now)).rowcount
-    names = [column.name for column in staged.c if column.name not in ("line", "id")]
+    columns = [column.name for column in staged.c if column.name not in ("line", "id")]
     new = (
-        select(*(staged.c[name] for name in names), literal(now), literal(now))
+        select(*(staged.c[name] for name in columns), literal(now), literal(now))
         .select_from(staged.outerjoin(users, users.c.uid == staged.c.uid))
         .where(users.c.id.is_(None))
         .order_by(staged.c.line)
     )
-    created = _create(tx, users, [*names, "created_at", "modified_at"], new, staged if "id" in header else None)
+    created = _create(tx, users, [*columns, "created_at", "modified_at"], new, staged if "id" in header else None)
+    if created or updated:
+        _index_names(tx, now)
     return _counts(PEOPLE, _size(tx, select(staged.c.line)), created, updated)
 
 
@@ -94,6 +99,15 @@ def merge_addresses(tx: Tx, header: Collection[str], now: int) -> FileCounts:
     tx.execute(update(institutional_addresses).where(same, differs).values(name=staged.name, email=staged.email))
     removed = _merge_assignments(tx, now)
     return _counts(ADDRESSES, _size(tx, select(staged.line)), created, updated, removed)
+
+
+def _index_names(tx: Tx, now: int) -> None:
+    """Let those be found by their names who were added or changed now."""
+    changed = select(users.c.id, users.c.first_name, users.c.middle_names, users.c.last_name).where(users.c.modified_at == now)
+    last = 0
+    while people := tx.execute(changed.where(users.c.id > last).order_by(users.c.id).limit(_PEOPLE)).all():
+        names.index(tx, ((person.id, f"{person.first_name} {person.middle_names} {person.last_name}") for person in people))
+        last = people[-1].id
 
 
 def _resolve_memberships(tx: Tx) -> None:

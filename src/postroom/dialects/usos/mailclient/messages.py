@@ -22,6 +22,7 @@ from postroom.dialects.usos.mailclient.common import (
     OneMessage,
     delete_blobs,
 )
+from postroom.dialects.usos.objects import AddressView
 from postroom.dialects.usos.selectors import Selection
 from postroom.dialects.usos.wire import MESSAGE, MessageView
 from postroom.directory import addresses
@@ -242,7 +243,7 @@ def _views(tx: Tx, call: Call, found: Sequence[Message], fields: Selection) -> l
     """Fetch what the selected fields need beside the messages: one query for each kind of it, none for what is not wanted."""
     numbers = [one.id for one in found]
     named = {one.from_address_id for one in found if one.from_address_id is not None} if "from_inst_address" in fields else set()
-    by_address = addresses.by_ids(tx, named) if named else {}
+    by_address = {number: AddressView(address=one) for number, one in addresses.by_ids(tx, named).items()} if named else {}
     counts = roll.counts(tx, numbers) if "recipients_count" in fields or "emails_count" in fields else {}
     files = attachments.of_messages(tx, numbers) if "attachments" in fields else {}
     return [

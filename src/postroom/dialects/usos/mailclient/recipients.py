@@ -10,6 +10,7 @@ from postroom.dialects.usos.arguments import boolean, choice, identifier, identi
 from postroom.dialects.usos.call import Call
 from postroom.dialects.usos.formats import ListBuilder
 from postroom.dialects.usos.mailclient.common import ACCESS, DRAFT_REQUIRED, MODULE, NO_MESSAGE, NOTHING
+from postroom.dialects.usos.objects import GroupNode, UserView
 from postroom.dialects.usos.selectors import Selection
 from postroom.dialects.usos.wire import RECIPIENT, RECIPIENTS_GROUP, GroupView, RecipientView
 from postroom.directory import people
@@ -99,9 +100,9 @@ async def recipients_group(call: Call, given: Grouped) -> dict[str, object]:
         group = audience.get(tx, given.message_id)
         persons = people.by_ids(tx, group.user_ids) if "users" in given.fields else {}
         return GroupView(
-            primary_groups=group.primary_groups,
-            custom_groups=group.custom_groups,
-            users=[persons[number] for number in group.user_ids if number in persons],
+            primary_groups=[GroupNode(group=one) for one in group.primary_groups],
+            custom_groups=[GroupNode(group=one) for one in group.custom_groups],
+            users=[UserView(person=persons[number]) for number in group.user_ids if number in persons],
             emails=group.emails,
         )
 
@@ -163,10 +164,8 @@ async def refresh_recipients(call: Call, given: Refreshed) -> dict[str, object]:
 
 def _rendered(tx: Tx, page: Sequence[Recipient], fields: Selection) -> list[dict[str, object]]:
     numbers = [line.user_id for line in page if line.user_id is not None] if "user" in fields else []
-    persons = people.by_ids(tx, numbers) if numbers else {}
-    return [
-        fields.render(RecipientView(recipient=line, person=None if line.user_id is None else persons.get(line.user_id))) for line in page
-    ]
+    persons = {number: UserView(person=person) for number, person in people.by_ids(tx, numbers).items()} if numbers else {}
+    return [fields.render(RecipientView(recipient=line, user=None if line.user_id is None else persons.get(line.user_id))) for line in page]
 
 
 def _numbers(given: dict[str, int] | None) -> list[int] | None:

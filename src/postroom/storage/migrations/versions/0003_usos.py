@@ -1,7 +1,11 @@
-"""What the whole of the USOS API needs: messages of programs, consent of people, passwords that are guessed at, calls made once.
+"""What the whole of the USOS API needs: messages of programs, consent, passwords that are guessed at, calls made once, searching.
 
 Revision 0003.
 """
+
+import re
+import unicodedata
+from typing import Final
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +14,9 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+
+_CHUNK: Final = 2_000
+_UNDECOMPOSED: Final = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe"})
 
 
 def upgrade() -> None:
@@ -62,11 +69,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner", "key", name=op.f("pk_idempotency_keys")),
     )
     op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
+    op.create_table(
+        "user_words",
+        sa.Column("word", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_words_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("word", "user_id", name=op.f("pk_user_words")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_user_words_user_id", "user_words", ["user_id", "word"])
+    _index_names()
+
+
+def _index_names() -> None:
+    """Take the names of everybody apart, as ``directory.names`` did when this revision was made."""
+    tx = op.get_bind()
+    users = sa.table("users", *map(sa.column, ("id", "first_name", "middle_names", "last_name")))
+    words = sa.table("user_words", sa.column("word"), sa.column("user_id"))
+    last = 0
+    while people := tx.execute(sa.select(users).where(users.c.id > last).order_by(users.c.id).limit(_CHUNK)).all():
+        rows = [
+            {"word": word, "user_id": person.id}
+            for person in people
+            for word in _words_of(f"{person.first_name} {person.middle_names} {person.last_name}")
+        ]
+        if rows:
+            tx.execute(sa.insert(words), rows)
+        last = people[-1].id
+
+
+def _words_of(names: str) -> set[str]:
+    decomposed = unicodedata.normalize("NFKD", names.casefold())
+    folded = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_UNDECOMPOSED)
+    return {word[:50] for word in re.findall(r"[^\W_]+", folded)}
 
 
 def downgrade() -> None:
     """Take it all back; what only these columns held is gone."""
-    for table in ("idempotency_keys", "login_failures", "request_tokens"):
+    for table in ("user_words", "idempotency_keys", "login_failures", "request_tokens"):
         op.drop_table(table)
     op.drop_index("ix_messages_client_id", "messages")
     for name in ("summary_email", "client_id"):
