@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from postroom.directory import addresses, people
 from postroom.directory.people import NewPerson
-from postroom.errors import Invalid, NotFound
+from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import address_assignments
@@ -75,3 +75,37 @@ def test_by_ids_and_is_assigned_are_one_query_each(store: Store) -> None:
         assert store.database.read_now(addresses.by_ids, range(1, 500)) == {}
         store.database.read_now(addresses.is_assigned, 1, 1)
     assert len(statements) == 2
+
+
+def test_a_person_is_assigned_exactly_what_is_listed_and_keeps_the_date_of_what_they_had(store: Store) -> None:
+    def story(tx: Tx) -> None:
+        first, user = office(tx)
+        second = addresses.add(tx, "second@uni.example", "Second", NOW)
+        addresses.assign(tx, first, user, NOW)
+        addresses.assign_exactly(tx, user, [second, first, second], NOW + 1)
+        dates = select(address_assignments.c.assigned_at, address_assignments.c.revoked_at).order_by(address_assignments.c.address_id)
+        assert tx.execute(dates).all() == [(NOW, None), (NOW + 1, None)]
+        with pytest.raises(NotFound):
+            addresses.assign_exactly(tx, user, [second, BEYOND], NOW + 2)
+        addresses.assign_exactly(tx, user, [second], NOW + 3)
+        assert tx.execute(dates).all() == [(NOW, NOW + 3), (NOW + 1, None)]
+        assert [one.id for one in addresses.of_user(tx, user)] == [second]
+        assert addresses.people_of(tx, [first, second], 1) == {first: [], second: [user]}
+        with pytest.raises(TooLarge):
+            addresses.people_of(tx, [first, second], 0)
+
+    store.database.write_now(story)
+
+
+def test_an_address_that_another_one_has_cannot_be_taken(store: Store) -> None:
+    """The refusal leaves the transaction whole: what was done before it can still be committed."""
+
+    def story(tx: Tx) -> None:
+        first, _ = office(tx)
+        addresses.add(tx, "second@uni.example", "Second", NOW)
+        addresses.change(tx, first, None, "Renamed")
+        with pytest.raises(Invalid):
+            addresses.change(tx, first, "SECOND@uni.example", "Lost")
+        assert addresses.get(tx, first).name == "Renamed"
+
+    store.database.write_now(story)

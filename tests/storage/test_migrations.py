@@ -5,17 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
+from postroom.directory.names import words_of
 from postroom.errors import Unavailable
 from postroom.settings import DatabaseSettings, Settings
 from postroom.storage import migrations
 from postroom.storage.database import Database, Tx, open_database
 from postroom.storage.store import Store
-from postroom.storage.tables import metadata
+from postroom.storage.tables import metadata, user_words, users
 from tests.postgres import throwaway_database
 
 
@@ -55,6 +58,26 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     )
     migrations.migrate(database)
     assert database.read_now(lambda tx: tx.execute(text("SELECT count(*) FROM clients")).scalar_one()) == 1
+
+
+def test_people_of_an_older_store_are_found_by_their_names(database: Database) -> None:
+    """Revision 0003 takes their names apart just as those of new people are."""
+    everybody = [("Łucja", "Maria", "Żółkiewska-Nowak"), ("Jürgen", "", "Weiß"), ("", "", "\ufdfa" * 9), ("Анна", "", "Ёлкина")]
+
+    def before(tx: Tx) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = tx
+        command.upgrade(config, "0002")
+        for first, middle, last in everybody:
+            values = {"first_name": first, "middle_names": middle, "last_name": last, "created_at": 1, "modified_at": 1}
+            tx.execute(insert(users), values)
+
+    database.write_now(before)
+    migrations.migrate(database)
+    kept = database.read_now(lambda tx: {tuple(row) for row in tx.execute(select(user_words.c.user_id, user_words.c.word))})
+    assert kept == {(number, word) for number, parts in enumerate(everybody, 1) for word in words_of(" ".join(parts))}
 
 
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")

@@ -65,6 +65,21 @@ def test_what_is_not_found_is_named_by_its_parameter(kind: str, parameter: str) 
     assert errors.translate(core.NotFound(kind, 1), METHOD).body.param_name == parameter
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "parameter"),
+    [
+        ("user", ["user_id"], "user_id"),
+        ("user", ["user_ids", "custom_group_id"], "user_ids"),
+        ("inst_address", ["inst_address_id", "name"], "inst_address_id"),
+        ("inst_address", ["inst_address_ids", "user_id"], "inst_address_ids"),
+        ("custom_group", ["custom_group_id", "custom_group_ids"], "custom_group_ids"),
+        ("own_group", ["custom_group_id", "custom_group_ids"], "custom_group_id"),
+    ],
+)
+def test_of_several_parameters_the_one_that_the_method_has_is_named(kind: str, arguments: list[str], parameter: str) -> None:
+    assert errors.translate(core.NotFound(kind, 1), METHOD, arguments).body.param_name == parameter
+
+
 @pytest.mark.parametrize("error", [core.TooLarge("body", 5), core.Unavailable("secret path /var/lib/x")])
 def test_nothing_inward_is_told(error: core.PostroomError) -> None:
     answer = errors.translate(error, METHOD)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from postroom.directory import addresses, groups, people
+from postroom.directory import addresses, groups, names, people
 from postroom.directory.importing import FileCounts, ImportFailed, ImportResult, import_folder
 from postroom.directory.people import NewPerson
 from postroom.storage import tables
@@ -461,3 +461,15 @@ def test_an_interrupted_import_changes_nothing(sqlite_store: Store, tmp_path: Pa
         signal.signal(signal.SIGINT, before)
     heard.set()
     assert not any(contents(sqlite_store))
+
+
+def test_imported_people_are_found_by_their_names_as_they_are_now(store: Store, run: Import) -> None:
+    """A name that changed is found as it is; who was not touched stays."""
+
+    def found(query: str) -> list[int]:
+        return store.database.read_now(names.search, query, 0, 10)
+
+    run(people=PEOPLE + "1,Łucja,Żółkiewska\n2,Jan,Nowak\n")
+    assert (found("zolk"), found("nowak")) == ([1], [2])
+    run(people=PEOPLE + "1,Łucja,Nowak\n2,Jan,Nowak\n3,Ewa,Nowak\n")
+    assert (found("zolk"), found("nowak"), found("ewa")) == ([], [1, 2, 3], [3])
