@@ -69,14 +69,14 @@ def more_drafts(tx: Tx, number: int) -> list[int]:
     return [drafts.create(tx, author, content, now(), "usos") for _ in range(number)]
 
 
-def signed_requests(here: Place, keys: Keys, method: str, parameters: dict[str, str]) -> list[bytes]:
+def signed_requests(here: Place, keys: Keys, method: str, parameters: dict[str, str], number: int = REQUESTS) -> list[bytes]:
     """Prepare whole POST requests with a form body, each signed with a new nonce."""
     signer = Signer(keys.client.key, keys.client.secret, keys.token.token, keys.token.secret)  # type: ignore[no-untyped-call]
     uri = f"{here.store.settings.public_url}/services/mailclient/{method}"
     body = urlencode(parameters)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     requests = []
-    for _ in range(REQUESTS):
+    for _ in range(number):
         _, headers, _ = signer.sign(uri, "POST", body, form)  # type: ignore[no-untyped-call]
         requests.append(_request(f"/services/mailclient/{method}", here.store.settings.http.port, headers, body.encode()))
     return requests

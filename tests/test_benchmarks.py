@@ -33,6 +33,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 NAMES = {
     "signed_message",
     "signed_create_message",
+    "selectors",
     "roll_refresh_sqlite",
     "roll_refresh_postgresql",
     "drain_sqlite",
