@@ -1,10 +1,14 @@
 """The rules of people's own groups (wire/usos.md §4.9; docs/usos.md, Notes on the directory)."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from postroom.directory import contents, custom_groups, groups, people
 from postroom.directory.people import NewPerson
-from postroom.directory.references import References
+from postroom.directory.references import References, Resolved
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
@@ -126,3 +130,40 @@ def test_children_stand_by_code(store: Store) -> None:
             contents.children(tx, [root], 2)
 
     store.database.write_now(story)
+
+
+def test_a_group_that_is_being_put_into_another_cannot_be_deleted_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both succeed, one after the other; on PostgreSQL the reference would else point to nothing."""
+    jan = store.database.write_now(person)
+    outer, inner = (store.database.write_now(create, jan) for _ in range(2))
+    found = threading.Event()
+    check = custom_groups._check_not_circular
+
+    def slowly(tx: Tx, group_id: int, resolved: Resolved) -> None:
+        check(tx, group_id, resolved)
+        found.set()
+        time.sleep(0.3)
+
+    def put(tx: Tx) -> None:
+        custom_groups.change(tx, jan, outer, None, References(custom_group_ids=[inner]), strict=True, now=NOW)
+
+    monkeypatch.setattr(custom_groups, "_check_not_circular", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        putting = pool.submit(store.database.write_now, put)
+        assert found.wait(10)
+        store.database.write_now(custom_groups.delete_owned, [inner])
+        putting.result(10)
+    assert store.database.read_now(held, outer, jan).custom_groups == []
+
+
+def test_a_group_that_was_deleted_meanwhile_is_not_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else was quicker; nothing is left of either."""
+    jan = store.database.write_now(person)
+    group = store.database.write_now(create, jan)
+    monkeypatch.setattr(custom_groups, "owned", lambda _tx, _owner, ids: list(ids))
+    store.database.write_now(custom_groups.delete_owned, [group])
+    with pytest.raises(NotFound) as missing:
+        store.database.write_now(
+            lambda tx: custom_groups.change(tx, jan, group, "New", References(emails=["a@x.example"]), strict=True, now=NOW)
+        )
+    assert missing.value.kind == "own_group"

@@ -34,20 +34,23 @@ def add(tx: Tx, email: str, name: str, now: int) -> int:
     return int(number)
 
 
-def get(tx: Tx, address_id: int) -> InstitutionalAddress:
-    """Return one address. Raises ``NotFound("inst_address", id)``."""
-    found = by_ids(tx, [address_id])
+def get(tx: Tx, address_id: int, *, held: bool = False) -> InstitutionalAddress:
+    """Return one address. Raises ``NotFound("inst_address", id)``; ``held`` as in ``by_ids``."""
+    found = by_ids(tx, [address_id], held=held)
     if address_id not in found:
         raise NotFound("inst_address", address_id)
     return found[address_id]
 
 
-def by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, InstitutionalAddress]:
-    """Return those addresses of ``ids`` that exist."""
+def by_ids(tx: Tx, ids: Iterable[int], *, held: bool = False) -> dict[int, InstitutionalAddress]:
+    """Return those addresses of ``ids`` that exist; ``held`` ones cannot be deleted until this transaction ends."""
+    found = select(*_COLUMNS)
+    if held:
+        found = found.with_for_update(read=True, key_share=True)
     return {
         row.id: InstitutionalAddress(**row._asdict())
         for chunk in chunks(known(ids))
-        for row in tx.execute(select(*_COLUMNS).where(institutional_addresses.c.id.in_(chunk)))
+        for row in tx.execute(found.where(institutional_addresses.c.id.in_(chunk)))
     }
 
 
@@ -114,7 +117,7 @@ def assign_exactly(tx: Tx, user_id: int, ids: Iterable[int], now: int) -> None:
     """Let a person send from these addresses and no others. Raises ``NotFound`` for the person or the first address that is not there."""
     people.get(tx, user_id)
     wanted = list(dict.fromkeys(ids))
-    found = by_ids(tx, wanted)
+    found = by_ids(tx, wanted, held=True)
     for number in wanted:
         if number not in found:
             raise NotFound("inst_address", number)
@@ -132,7 +135,7 @@ def assign(tx: Tx, address_id: int, user_id: int, now: int) -> None:
 
     Raises ``NotFound`` for the address or the person.
     """
-    get(tx, address_id)
+    get(tx, address_id, held=True)
     people.get(tx, user_id)
     _assign(tx, address_id, user_id, now)
 

@@ -1,7 +1,7 @@
 """What groups hold, one level at a time: a statement for each kind of content and for each 500 groups, whatever they hold."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
@@ -14,13 +14,12 @@ from postroom.storage.tables import group_members, groups, users
 
 T = TypeVar("T", bound=Struct)
 
-Part = str
-"""One of ``PARTS``."""
+Part = Literal["primary_groups", "custom_groups", "users", "emails"]
 
-PARTS: Final = ("primary_groups", "custom_groups", "users", "emails")
+PARTS: Final[tuple[Part, ...]] = ("primary_groups", "custom_groups", "users", "emails")
 """The four kinds of members, in the words of wire/usos.md §4.9."""
 
-_KINDS: Final = {"primary_groups": ("primary",), "custom_groups": ("custom", "course")}
+_KINDS: Final[dict[Part, tuple[str, ...]]] = {"primary_groups": ("primary",), "custom_groups": ("custom", "course")}
 
 
 class Contents(Struct, frozen=True):

@@ -55,7 +55,9 @@ def change(tx: Tx, owner_id: int, group_id: int, name: str | None, members: Refe
         raise NotFound("own_group", group_id)
     found = references.resolve(tx, owner_id, given, strict=strict)
     _check_not_circular(tx, group_id, found)
-    tx.execute(update(group_rows).where(group_rows.c.id == group_id).values(values))
+    # First the row of the group, which keeps others who change or delete it waiting; they may have been quicker.
+    if tx.execute(update(group_rows).where(group_rows.c.id == group_id).values(values)).rowcount == 0:
+        raise NotFound("own_group", group_id)
     _replace(tx, group_id, found)
 
 

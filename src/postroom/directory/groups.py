@@ -79,13 +79,12 @@ def primary_of_user(tx: Tx, user_id: int) -> list[Group]:
     return [Group(**row._asdict()) for row in tx.execute(rows)]
 
 
-def by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, Group]:
-    """Return those groups of ``ids`` that exist, of any kind."""
-    return {
-        row.id: Group(**row._asdict())
-        for chunk in chunks(known(ids))
-        for row in tx.execute(select(*_COLUMNS).where(groups.c.id.in_(chunk)))
-    }
+def by_ids(tx: Tx, ids: Iterable[int], *, held: bool = False) -> dict[int, Group]:
+    """Return those groups of ``ids`` that exist, of any kind; ``held`` ones cannot be deleted until this transaction ends."""
+    found = select(*_COLUMNS)
+    if held:
+        found = found.with_for_update(read=True, key_share=True)
+    return {row.id: Group(**row._asdict()) for chunk in chunks(known(ids)) for row in tx.execute(found.where(groups.c.id.in_(chunk)))}
 
 
 def usable_by(group: Group, user_id: int) -> bool:

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from postroom.directory import emails, groups, people
-from postroom.directory.values import known
 from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.storage.database import Tx
 
@@ -65,7 +64,7 @@ def resolve(tx: Tx, user_id: int, given: References, *, strict: bool) -> Resolve
 
     A primary group, custom or course group, or person that does not exist raises ``NotFound`` (kind ``primary_group``,
     ``custom_group``, ``user``, in this order) when ``strict``, else is dropped in silence. Other people's custom groups and
-    inactive people count as missing.
+    inactive people count as missing. Groups that are found cannot be deleted until this transaction ends.
     """
     return Resolved(
         primary_groups=None if given.primary_group_codes is None else _primary(tx, given.primary_group_codes, strict=strict),
@@ -81,13 +80,13 @@ def _primary(tx: Tx, codes: Sequence[str], *, strict: bool) -> list[int]:
 
 
 def _custom(tx: Tx, user_id: int, ids: Sequence[int], *, strict: bool) -> list[int]:
-    found = groups.by_ids(tx, known(ids))
+    found = groups.by_ids(tx, ids, held=True)
     usable = {number for number, group in found.items() if group.kind != "primary" and groups.usable_by(group, user_id)}
     return _existing("custom_group", ids, usable.__contains__, strict=strict)
 
 
 def _people(tx: Tx, ids: Sequence[int], *, strict: bool) -> list[int]:
-    return _existing("user", ids, people.existing_ids(tx, known(ids)).__contains__, strict=strict)
+    return _existing("user", ids, people.existing_ids(tx, ids).__contains__, strict=strict)
 
 
 def _existing(kind: str, keys: Iterable[Key], exists: Callable[[Key], bool], *, strict: bool) -> list[Key]:

@@ -176,11 +176,11 @@ def check_draft(message: Message) -> Message:
 
 
 def check_address(tx: Tx, author_id: int, address_id: int) -> None:
-    """Check that the author may send from this institutional address.
+    """Check that the author may send from this institutional address, which cannot be deleted until this transaction ends.
 
     Raises ``NotFound("inst_address", id)``, or ``Forbidden("inst_address_unassigned")`` for one that never was, or is no more, assigned.
     """
-    addresses.get(tx, address_id)
+    addresses.get(tx, address_id, held=True)
     if not addresses.is_assigned(tx, address_id, author_id):
         raise Forbidden("inst_address_unassigned")
 

@@ -274,6 +274,12 @@ messages: Final = Table(
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
     Index("ix_messages_client_id", "client_id", sqlite_where=text("client_id IS NOT NULL"), postgresql_where=text("client_id IS NOT NULL")),
+    Index(
+        "ix_messages_from_address_id",
+        "from_address_id",
+        sqlite_where=text("from_address_id IS NOT NULL"),
+        postgresql_where=text("from_address_id IS NOT NULL"),
+    ),
     Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_in_reply_to", "in_reply_to"),
     Index(
@@ -303,6 +309,7 @@ audience: Final = Table(
     ),
     Index("uq_audience_group", "message_id", "group_id", unique=True),
     Index("uq_audience_user", "message_id", "user_id", unique=True),
+    Index("ix_audience_group_id", "group_id", sqlite_where=text("group_id IS NOT NULL"), postgresql_where=text("group_id IS NOT NULL")),
 )
 Index(
     "uq_audience_email",

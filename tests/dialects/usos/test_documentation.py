@@ -8,6 +8,8 @@ from postroom.dialects.endpoint import ObjectType
 from postroom.dialects.usos.application import ENDPOINTS
 from postroom.dialects.usos.errors import FORBIDDEN_REASONS
 from postroom.dialects.usos.objects import CUSTOM_GROUP, INSTITUTIONAL_ADDRESS, PHOTO_URLS, PRIMARY_GROUP, TITLES, USER
+from postroom.dialects.usos.users import MATCH
+from postroom.dialects.usos.users import PAGE as FOUND
 from postroom.dialects.usos.wire import ATTACHMENT, MESSAGE, RECIPIENT, RECIPIENTS_GROUP
 
 PAGE = (Path(__file__).parents[3] / "docs" / "usos.md").read_text(encoding="utf-8")
@@ -28,7 +30,20 @@ def test_every_method_has_a_row_with_its_parameters_and_errors(name: str) -> Non
 
 @pytest.mark.parametrize(
     "kind",
-    [MESSAGE, ATTACHMENT, RECIPIENT, RECIPIENTS_GROUP, USER, TITLES, PHOTO_URLS, INSTITUTIONAL_ADDRESS, PRIMARY_GROUP, CUSTOM_GROUP],
+    [
+        MESSAGE,
+        ATTACHMENT,
+        RECIPIENT,
+        RECIPIENTS_GROUP,
+        USER,
+        TITLES,
+        PHOTO_URLS,
+        INSTITUTIONAL_ADDRESS,
+        PRIMARY_GROUP,
+        CUSTOM_GROUP,
+        FOUND,
+        MATCH,
+    ],
     ids=lambda kind: kind.method,
 )
 def test_every_field_is_listed(kind: ObjectType[object]) -> None:

@@ -33,7 +33,13 @@ from postroom.messages.idempotency import MAX_KEY, PARAMETER, Once
 from postroom.storage.blobs import BlobWriter
 from postroom.storage.store import Store
 
-MODULES: Final[Sequence[Module]] = (csgroups.MODULE, instaddr.MODULE, mailclient.MODULE, prgroups.MODULE, users.MODULE)
+MODULES: Final[Sequence[Module]] = (
+    csgroups.MODULE,
+    instaddr.MODULE,
+    mailclient.MODULE,
+    prgroups.MODULE,
+    users.MODULE,
+)
 """Every module of the dialect, in the order of their names."""
 
 ENDPOINTS: Final[Mapping[str, Endpoint[Call, Any]]] = {endpoint.name: endpoint for module in MODULES for endpoint in module.endpoints}

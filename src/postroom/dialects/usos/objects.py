@@ -188,7 +188,7 @@ INSTITUTIONAL_ADDRESS: Final = ObjectType[AddressView](
         Field[AddressView](name="email", description="the address", value=lambda view: view.address.email),
         Field[AddressView](
             name="users",
-            description="list of users who may send from it",
+            description="list of users who may send from it; for administrative consumers only",
             value=lambda view: view.users,
             primary=False,
             target=USER,
@@ -224,7 +224,7 @@ _primary_group_fields.update(
         _referring("subgroups", "list of the primary groups just below, by ID", PRIMARY_GROUP),
         Field[GroupNode](
             name="users",
-            description="list of users in the group itself, not in its subgroups",
+            description="list of users in the group itself, not in its subgroups; for administrative consumers only",
             value=lambda node: node.users,
             primary=False,
             target=USER,

@@ -78,6 +78,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_user_words_user_id", "user_words", ["user_id", "word"])
+    for table, name in (("messages", "from_address_id"), ("audience", "group_id")):
+        referring = sa.text(f"{name} IS NOT NULL")
+        op.create_index(f"ix_{table}_{name}", table, [name], sqlite_where=referring, postgresql_where=referring)
     _index_names()
 
 
@@ -108,7 +111,9 @@ def downgrade() -> None:
     """Take it all back; what only these columns held is gone."""
     for table in ("user_words", "idempotency_keys", "login_failures", "request_tokens"):
         op.drop_table(table)
-    op.drop_index("ix_messages_client_id", "messages")
+    op.drop_index("ix_audience_group_id", "audience")
+    for name in ("from_address_id", "client_id"):
+        op.drop_index(f"ix_messages_{name}", "messages")
     for name in ("summary_email", "client_id"):
         op.drop_column("messages", name)
     for name in ("callbacks", "email", "url"):
