@@ -175,7 +175,7 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     administrative_mail: Annotated[
         bool,
-        Meta(description="Only administrative consumers may call services/mailclient; otherwise tokens with the scope mailclient may too."),
+        Meta(description="Only administrative consumers may call mailclient and csgroups; otherwise tokens with the scope mailclient too."),
     ] = False
     plaintext_over_http: Annotated[
         bool, Meta(description="Accept PLAINTEXT signatures over plain HTTP; over HTTPS they are always accepted.")

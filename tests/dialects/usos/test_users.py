@@ -117,6 +117,13 @@ def test_a_search_gives_users_and_how_they_match(usos: Installation) -> None:
     assert usos.ask("users/search2", query="zak jan", fields="items") == {"items": []}
 
 
+def test_middle_names_match_and_show_it(usos: Installation) -> None:
+    add(usos, first_name="Zofia", middle_names="Maria Ewa", last_name="Łoś")
+    assert usos.ask("users/search2", query="maria los", fields="items[match]") == {
+        "items": [{"match": "Zofia <b>Maria</b> Ewa <b>Łoś</b>"}]
+    }
+
+
 def test_a_match_is_html_that_nobody_can_write_into(usos: Installation) -> None:
     add(usos, first_name="<i>Eve</i>", last_name="O'Neil & Co")
     (item,) = usos.ask("users/search2", query="eve", fields="items[match]")["items"]

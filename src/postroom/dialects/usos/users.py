@@ -151,10 +151,7 @@ async def search2(call: Call, given: Searched) -> dict[str, object]:
 
     found = await call.read(unit)
     sight = sight_of(call)
-    items = [
-        Match(user=sight.of(person), match=highlighted(f"{person.first_name} {person.last_name}".strip(), given.query))
-        for person in found[: given.num]
-    ]
+    items = [Match(user=sight.of(person), match=highlighted(_full_name(person), given.query)) for person in found[: given.num]]
     return given.fields.render(Page(items=items, next_page=len(found) > given.num))
 
 
@@ -170,6 +167,10 @@ async def search_by_email(call: Call, given: SearchedByEmail) -> list[dict[str, 
     found = await call.read(people.by_email, given.email, _MOST_FOUND)
     sight = sight_of(call)
     return [given.fields.render(sight.of(person)) for person in found]
+
+
+def _full_name(person: Person) -> str:
+    return " ".join(filter(None, (person.first_name, person.middle_names, person.last_name)))
 
 
 MODULE: Final = Module(
