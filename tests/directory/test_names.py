@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, select, text
 
@@ -80,6 +80,7 @@ def test_queries_that_are_refused(sqlite_store: Store) -> None:
 
 
 @given(st.text(max_size=60))
+@example("\N{MATHEMATICAL BOLD SCRIPT CAPITAL A}")
 def test_folding_twice_is_folding_once_and_words_are_short(text: str) -> None:
     words = names.words_of(text)
     assert words == names.words_of(" ".join(words))

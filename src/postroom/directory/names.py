@@ -33,7 +33,8 @@ _BEYOND: Final = "\U0010ffff"
 
 def fold(text: str) -> str:
     """Return ``text`` without case and accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Decomposed twice: what stands for a capital letter in another type face becomes one first; and casefolding can compose letters again.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_UNDECOMPOSED)
 
 

@@ -99,6 +99,7 @@ class SearchedByEmail(Struct, frozen=True):
     _NAME + "user",
     Shown,
     access=_OPEN,
+    brief=True,
     returns="A dictionary of the selected fields and their values.",
     result=USER,
     errors=(ErrorCase(error="object_not_found", param_names=("user_id",), description="the user could not be found"),),

@@ -102,7 +102,7 @@ def _index_names() -> None:
 
 
 def _words_of(names: str) -> set[str]:
-    decomposed = unicodedata.normalize("NFKD", names.casefold())
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", names).casefold())
     folded = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_UNDECOMPOSED)
     return {word[:50] for word in re.findall(r"[^\W_]+", folded)}
 
