@@ -45,9 +45,9 @@ format: $(INSTALLED) ## Format the code
 bench: $(INSTALLED) ## Measure; ONLY=name runs one measure, CONNECTIONS=n chooses how many to the relay
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(CONNECTIONS),--connections $(CONNECTIONS))
 
-system-packages: ## As root on Debian: install the Postfix, Dovecot and PostgreSQL that some tests and benchmarks use
+system-packages: ## As root on Debian: install the Postfix, Dovecot, Chromium and PostgreSQL that some tests and benchmarks use
 	@apt-get update -qq
-	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix dovecot-imapd postgresql >/dev/null
+	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix dovecot-imapd chromium postgresql >/dev/null
 
 clean: ## Remove the environment and every cache
 	@rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist

@@ -17,8 +17,9 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postroom.dialects import postroom, usos
+from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
-from postroom.pages import home, links
+from postroom.pages import consent, home, links
 from postroom.storage.database import ping
 from postroom.storage.store import Store
 
@@ -38,6 +39,7 @@ def application(store: Store) -> ASGIApp:
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
+            *consent.routes(store, "/services/oauth/authorize", {key: scope.allows for key, scope in SCOPES.items()}),
             Mount("/services", usos.application(store)),
             Mount("/postroom/v1", postroom.application(store)),
         ],

@@ -187,6 +187,9 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timestamp_window: Annotated[
         int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")
     ] = 300
+    token_lifetime: Annotated[
+        int, Meta(ge=60, le=31_536_000, description="Seconds that an access token holds without the scope offline_access.")
+    ] = 7_200
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

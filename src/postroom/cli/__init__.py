@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from postroom import __version__
-from postroom.cli import directory, inspection, links, queue, servers, showcase, suppression
+from postroom.cli import clients, directory, inspection, links, queue, servers, showcase, suppression
 from postroom.cli.output import CommandFailure, report
 from postroom.configuration import PREFIX, SettingsError
 from postroom.errors import PostroomError
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 servers.add_to(app)
 directory.add_to(app)
+clients.add_to(app)
 queue.add_to(app)
 inspection.add_to(app)
 suppression.add_to(app)

@@ -1,5 +1,6 @@
-"""The commands that say who there is: import, find, user, client, token."""
+"""The commands that say who there is: import, find, user."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 
 from postroom import clock
-from postroom.cli.output import AsJson, CommandFailure, console, opened_store, print_json, row, table
+from postroom.cli.output import CommandFailure, command_group, console, opened_store, print_json, row, table
 
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.directory.finding import Found
@@ -22,25 +23,9 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
     app.command("import", epilog="Example: postroom import organisation/")(import_folder)
     app.command(epilog="Example: postroom find nowak")(find)
-    people = _group(app, "user", "People of the organisation.")
+    people = command_group(app, "user", "People of the organisation.")
     people.command("add", epilog="Example: postroom user add --first-name Anna --last-name Nowak --email anna@example.edu")(add_user)
-    programs = _group(app, "client", "Programs that call the API.")
-    programs.command("add", epilog='Example: postroom client add "Timetable" --json')(add_client)
-    programs.command("disable", epilog="Example: postroom client disable KEY")(disable_client)
-    rights = _group(app, "token", "Rights of programs to act for people.")
-    rights.command("add", epilog="Example: postroom token add --client KEY --user 17 --scope mailclient")(add_token)
-    rights.command("revoke", epilog="Example: postroom token revoke TOKEN")(revoke_token)
-
-
-def _group(app: typer.Typer, name: str, about: str) -> typer.Typer:
-    group = typer.Typer(help=about, no_args_is_help=True)
-    group.callback()(_nothing)
-    app.add_typer(group, name=name)
-    return group
-
-
-def _nothing() -> None:
-    """Make typer keep 'add' as a command of its own, though it is the only one of its group."""
+    people.command("password", epilog="Example: postroom user password 17")(set_password)
 
 
 def import_folder(
@@ -148,70 +133,15 @@ def add_user(
         typer.echo(store.database.write_now(add, person, clock.now()))
 
 
-def add_client(
-    name: Annotated[str, typer.Argument(help="What the program is called.")],
-    administrative: Annotated[bool, typer.Option("--administrative", help="It may act for anybody, without a token.")] = False,  # noqa: FBT002 - a flag
-    as_json: AsJson = False,  # noqa: FBT002 - as above
+def set_password(
+    user: Annotated[int, typer.Argument(min=1, help="Number of the person; 'postroom find NAME' shows it.", metavar="USER")],
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Add a program that may call the API, and print its key and secret: this once, they are kept encrypted."""
-    from postroom.directory import clients  # noqa: PLC0415 - as above
+    """Give a person the password to log in with, on the page that asks for consent. Open sessions end; tokens of programs hold."""
+    from postroom.directory import passwords  # noqa: PLC0415 - loaded by the commands that need it
 
+    password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    passwords.check(password)
     with opened_store() as store:
-        client = store.database.write_now(clients.add_client, store.vault, name, administrative=administrative, now=clock.now())
-    if as_json:
-        print_json({"id": client.id, "key": client.key, "secret": client.secret})
-    else:
-        _print_pair(f"Client {client.id}: {client.name}", client.key, client.secret)
-
-
-def disable_client(key: Annotated[str, typer.Argument(help="Key of the client; 'postroom find NAME' shows it.", metavar="KEY")]) -> None:
-    """Let a program call no more: from now on its key, and every token of it, is refused. What it has sent goes on its way."""
-    from postroom.directory import clients  # noqa: PLC0415 - as above
-
-    with opened_store() as store:
-        store.database.write_now(clients.disable_client, key)
-    console().print("Disabled.")
-
-
-def add_token(
-    client_key: Annotated[str, typer.Option("--client", help="Key of the client.", metavar="KEY")],
-    user: Annotated[int, typer.Option("--user", min=1, help="Number of the person; 'postroom find NAME' shows it.", metavar="ID")],
-    scope: Annotated[
-        list[str], typer.Option("--scope", help="What it may do for this person, mailclient say; may be given more than once.")
-    ],
-    as_json: AsJson = False,  # noqa: FBT002 - as above
-) -> None:
-    """Let a client act for a person within scopes, and print the token and its secret: this once, they are kept encrypted."""
-    from postroom.directory import clients  # noqa: PLC0415 - as above
-    from postroom.directory.records import Token  # noqa: PLC0415 - as above
-    from postroom.storage.database import Tx  # noqa: PLC0415 - as above
-    from postroom.storage.secrets import Vault  # noqa: PLC0415 - as above
-
-    def add(tx: Tx, vault: Vault) -> Token:
-        client = clients.client_by_key(tx, vault, client_key)
-        if client is None:
-            raise CommandFailure(f"There is no client with the key {client_key!r}; 'postroom client add NAME' makes one.")
-        return clients.add_token(tx, vault, client.id, user, scope, clock.now())
-
-    with opened_store() as store:
-        token = store.database.write_now(add, store.vault)
-    if as_json:
-        print_json({"token": token.token, "secret": token.secret})
-    else:
-        _print_pair(f"Token for user {user}: {', '.join(sorted(token.scopes))}", token.token, token.secret)
-
-
-def revoke_token(token: Annotated[str, typer.Argument(help="The token, as 'postroom token add' printed it.", metavar="TOKEN")]) -> None:
-    """End a token for good: from now on its client cannot act for the person by it."""
-    from postroom.directory import clients  # noqa: PLC0415 - as above
-
-    with opened_store() as store:
-        store.database.write_now(clients.revoke_token, token, clock.now())
-    console().print("Revoked.")
-
-
-def _print_pair(title: str, key: str, secret: str) -> None:
-    shown = table(title, "", "keep it now: it is not shown again")
-    row(shown, "key", key)
-    row(shown, "secret", secret)
-    console().print(shown)
+        store.database.write_now(passwords.keep, user, passwords.digest(password), clock.now())
+    console().print("Set.")

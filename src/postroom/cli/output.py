@@ -35,6 +35,14 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=False)
 
 
+def command_group(app: typer.Typer, name: str, about: str) -> typer.Typer:
+    """Make a group of commands, such as ``postroom user …``."""
+    group = typer.Typer(help=about, no_args_is_help=True)
+    group.callback()(_nothing)
+    app.add_typer(group, name=name)
+    return group
+
+
 def report(error: CommandFailure | PostroomError | SettingsError) -> None:
     """Say an error in one sentence."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]{escape(_sentence(error))}[/]")
@@ -111,6 +119,10 @@ def _shown(character: str) -> str:
     if character.isprintable():
         return character
     return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _nothing() -> None:
+    """Make typer keep a command of its own name, even if it is the only one of its group."""
 
 
 def _sentence(error: CommandFailure | PostroomError | SettingsError) -> str:

@@ -14,7 +14,7 @@ import structlog
 
 from postroom.clock import DAY, SECOND
 from postroom.delivery import copy_queue, presence, queue
-from postroom.directory import clients, suppressions
+from postroom.directory import clients, grants, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
 from postroom.messages import attachments, idempotency, reports, retention
@@ -121,6 +121,21 @@ async def _forget_answers(store: Store, now: int) -> int:
     return await store.database.write(idempotency.forget, now - idempotency.LIFETIME, _LIMIT)
 
 
+async def _forget_requests(store: Store, now: int) -> int:
+    """Forget request tokens that nobody exchanged in time."""
+    return await store.database.write(grants.forget_requests, now, _LIMIT)
+
+
+async def _forget_tokens(store: Store, now: int) -> int:
+    """Forget access tokens that expired long ago."""
+    return await store.database.write(grants.forget_tokens, now - grants.KEPT, _LIMIT)
+
+
+async def _forget_logins(store: Store, now: int) -> int:
+    """Forget wrong passwords that are held against nobody any more."""
+    return await store.database.write(throttle.forget, now - throttle.REMEMBERED, _LIMIT)
+
+
 async def _forget_copies(store: Store, now: int) -> int:
     """Forget copies in Sent folders that were made, or given up, long ago."""
     return await store.database.write(copy_queue.forget, now - _COPIES_KEPT, _LIMIT)
@@ -155,6 +170,9 @@ _STEPS: Final[dict[str, Step]] = {
     "orphans": _sweep_somewhere,
     "nonces": _forget_nonces,
     "answers": _forget_answers,
+    "requests": _forget_requests,
+    "tokens": _forget_tokens,
+    "logins": _forget_logins,
     "copies": _forget_copies,
     "suppressions": _forget_suppressions,
     "workers": _forget_workers,

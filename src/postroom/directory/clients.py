@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, or_, select, tuple_, update
 
+from postroom.directory import contacts
+from postroom.directory.contacts import Contact
 from postroom.directory.inserting import insert_for
 from postroom.directory.records import Client, RequestToken, Token
 from postroom.directory.values import LARGEST_ID, MAX_NAME, check_line, storable
@@ -48,15 +50,16 @@ _CLAIM_NONCE: Final = plain.compiled(
 )
 
 
-def add_client(tx: Tx, vault: Vault, name: str, *, administrative: bool, now: int) -> Client:
+def add_client(tx: Tx, vault: Vault, name: str, *, administrative: bool, now: int, contact: Contact | None = None) -> Client:
     """Register a program; return it with its new key and secret. An administrative one may act for anybody without a token.
 
-    Raises ``Invalid`` for a name that is empty or not one line, and ``TooLarge``.
+    Raises ``Invalid`` for a name that is empty or not one line and for a malformed ``url``, ``email`` or ``callback``, and ``TooLarge``.
     """
     name = check_line("name", name, MAX_NAME, required=True)
-    key, secret = _random(KEY_LENGTH), _random(SECRET_LENGTH)
-    values = {"key": key, "secret": vault.encrypt(secret, _purpose("client", key)), "name": name}
-    statement = insert(clients).values(values).values(administrative=administrative, created_at=now)
+    known = contacts.checked(contact or Contact())
+    key, secret = new_credentials()
+    values = {"key": key, "secret": vault.encrypt(secret, purpose("client", key)), "name": name}
+    statement = insert(clients).values(values).values(**known, administrative=administrative, created_at=now)
     number = tx.execute(statement.returning(clients.c.id)).scalar_one()
     return Client(id=number, key=key, secret=secret, name=name, administrative=administrative)
 
@@ -69,7 +72,7 @@ def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
     if not rows:
         return None
     number, secret, name, administrative = rows[0]
-    secret = vault.decrypt(secret, _purpose("client", key))
+    secret = vault.decrypt(secret, purpose("client", key))
     return Client(id=number, key=key, secret=secret, name=name, administrative=bool(administrative))
 
 
@@ -83,7 +86,7 @@ def check_vault(tx: Tx, vault: Vault) -> None:
     """Check that the vault opens what the store holds, by one secret of a client. Raises ``Unavailable`` when it does not."""
     row = tx.execute(select(clients.c.key, clients.c.secret).limit(1)).first()
     if row is not None:
-        vault.decrypt(row.secret, _purpose("client", row.key))
+        vault.decrypt(row.secret, purpose("client", row.key))
 
 
 def add_token(  # noqa: PLR0917 - the order in which every rule takes them
@@ -99,8 +102,8 @@ def add_token(  # noqa: PLR0917 - the order in which every rule takes them
             raise Invalid("scopes", f"{scope!r} is no name of a scope")
     _check_exists(tx, "client", client_id)
     _check_exists(tx, "user", user_id)
-    token, secret = _random(KEY_LENGTH), _random(SECRET_LENGTH)
-    values = {"token": token, "secret": vault.encrypt(secret, _purpose("token", token)), "client_id": client_id, "user_id": user_id}
+    token, secret = new_credentials()
+    values = {"token": token, "secret": vault.encrypt(secret, purpose("token", token)), "client_id": client_id, "user_id": user_id}
     tx.execute(insert(tokens).values(values).values(scopes="|".join(sorted(granted)), created_at=now, expires_at=expires_at))
     return Token(token=token, secret=secret, client_id=client_id, user_id=user_id, scopes=granted)
 
@@ -113,8 +116,8 @@ def token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> Token | None:
     if not rows:
         return None
     secret, client_id, user_id, scopes = rows[0]
-    secret = vault.decrypt(secret, _purpose("token", token))
-    return Token(token=token, secret=secret, client_id=client_id, user_id=user_id, scopes=_scopes(scopes))
+    secret = vault.decrypt(secret, purpose("token", token))
+    return Token(token=token, secret=secret, client_id=client_id, user_id=user_id, scopes=split_scopes(scopes))
 
 
 def request_token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> RequestToken | None:
@@ -127,10 +130,10 @@ def request_token_by_key(tx: Tx, vault: Vault, token: str, now: int) -> RequestT
         return None
     return RequestToken(
         token=row.token,
-        secret=vault.decrypt(row.secret, _purpose("request token", token)),
+        secret=vault.decrypt(row.secret, purpose("request token", token)),
         client_id=row.client_id,
         callback=row.callback,
-        scopes=_scopes(row.scopes),
+        scopes=split_scopes(row.scopes),
         user_id=row.user_id,
     )
 
@@ -140,6 +143,21 @@ def revoke_token(tx: Tx, token: str, now: int) -> None:
     if not storable(token) or tx.execute(select(tokens.c.id).where(tokens.c.token == token)).first() is None:
         raise NotFound("token", token)
     tx.execute(update(tokens).where(tokens.c.token == token, tokens.c.revoked_at.is_(None)).values(revoked_at=now))
+
+
+def new_credentials() -> tuple[str, str]:
+    """Draw a key and its secret: 20 and 40 letters and digits."""
+    return _random(KEY_LENGTH), _random(SECRET_LENGTH)
+
+
+def split_scopes(kept: str) -> frozenset[str]:
+    """Read scopes as they are kept, separated by ``|``."""
+    return frozenset(kept.split("|")) if kept else frozenset()
+
+
+def purpose(kind: str, key: str) -> str:
+    """Bind a sealed secret to its own row: moved to another one, it cannot be opened."""
+    return f"{kind} {key}"
 
 
 def claim_nonce(tx: Tx, client_id: int, timestamp: int, nonce: str) -> bool:
@@ -166,14 +184,5 @@ def _check_exists(tx: Tx, kind: str, number: int) -> None:
         raise NotFound(kind, number)
 
 
-def _scopes(kept: str) -> frozenset[str]:
-    return frozenset(kept.split("|")) if kept else frozenset()
-
-
 def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def _purpose(kind: str, key: str) -> str:
-    """Bind a sealed secret to its own row: moved to another one, it cannot be opened."""
-    return f"{kind} {key}"

@@ -1,4 +1,4 @@
-"""Short pages for people: one heading, a few sentences, in Polish or English, without scripts and without anything from elsewhere."""
+"""Pages for people, in Polish or English: short, without scripts and without anything from elsewhere."""
 
 import base64
 import hashlib
@@ -15,18 +15,27 @@ from postroom.pages.headers import Language, preferred_language
 _STYLE: Final = (
     "body{font:1.125rem/1.6 system-ui,sans-serif;max-width:38rem;margin:12vh auto;padding:0 1.25rem;color:#1b1b1b;background:#fff}"
     "h1{font-size:1.6rem;line-height:1.3}"
-    "@media(prefers-color-scheme:dark){body{color:#ececec;background:#161616}}"
+    "a{color:inherit}"
+    "label,input{display:block;width:100%;box-sizing:border-box;font:inherit}"
+    "label{margin-top:1rem}"
+    "input{padding:.4rem .6rem;color:inherit;background:transparent;border:1px solid #767676;border-radius:.3rem}"
+    "button{font:inherit;margin:1.25rem .5rem 0 0;padding:.4rem 1.1rem;border:1px solid #767676;border-radius:.3rem;"
+    "color:inherit;background:transparent;cursor:pointer}"
+    "button.first{color:#fff;background:#1d4f91;border-color:#1d4f91}"
+    ":focus-visible{outline:3px solid #1d4f91;outline-offset:2px}"
+    "[role=alert]{padding:.6rem .9rem;border-left:.3rem solid #b3261e}"
+    "output{font-size:2rem;letter-spacing:.15em}"
+    "@media(prefers-color-scheme:dark){body{color:#ececec;background:#161616}"
+    ":focus-visible{outline-color:#8ab4f8}[role=alert]{border-color:#f2b8b5}}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 
-PAGE_HEADERS: Final = {
+_HEADERS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Language",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex",
 }
 
@@ -41,12 +50,21 @@ class Text(Struct, frozen=True):
 def page(request: Request, text: Mapping[Language, Text], status: int = 200) -> HTMLResponse:
     """Answer with ``text`` in the language that the browser prefers."""
     language = preferred_language(request.headers.get("accept-language"))
-    chosen = text[language]
-    paragraphs = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in chosen.paragraphs)
-    title = escape(chosen.title)
-    content = (
+    return notice(text[language], language, status)
+
+
+def notice(text: Text, language: Language, status: int = 200) -> HTMLResponse:
+    """Answer with a text."""
+    return document(text.title, "".join(f"<p>{escape(paragraph)}</p>" for paragraph in text.paragraphs), language, status)
+
+
+def document(title: str, content: str, language: Language, status: int = 200, form_action: str = "'none'") -> HTMLResponse:
+    """Answer with a page of HTML that is safe already; its forms may lead to the sources of ``form_action`` (CSP), redirects included."""
+    heading = escape(title)
+    html = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><main><h1>{title}</h1>{paragraphs}</main></body></html>"
+        f"<title>{heading}</title><style>{_STYLE}</style></head><body><main><h1>{heading}</h1>{content}</main></body></html>"
     )
-    return HTMLResponse(content, status, {**PAGE_HEADERS, "Content-Language": language})
+    policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
+    return HTMLResponse(html, status, {**_HEADERS, "Content-Security-Policy": policy, "Content-Language": language})

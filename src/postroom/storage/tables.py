@@ -188,6 +188,7 @@ tokens: Final = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Index("ix_tokens_user_id", "user_id"),
+    Index("ix_tokens_expires_at", "expires_at"),
 )
 
 request_tokens: Final = Table(
@@ -201,6 +202,7 @@ request_tokens: Final = Table(
     Column("scopes", Text, nullable=False, server_default=""),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),  # who consented; null until somebody does
     Column("verifier", Text),  # a hash of it
+    Column("wrong_verifiers", Integer, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index("ix_request_tokens_client_id", "client_id"),

@@ -20,7 +20,7 @@ from postroom.dialects import multipart, oauth1
 from postroom.dialects.endpoint import Endpoint, arguments_of
 from postroom.dialects.multipart import BadMultipart, Part
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.usos import arguments, csgroups, errors, formats, instaddr, mailclient, prgroups, users
+from postroom.dialects.usos import arguments, csgroups, errors, formats, instaddr, mailclient, oauth, prgroups, users
 from postroom.dialects.usos.arguments import Upload
 from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
@@ -37,6 +37,7 @@ MODULES: Final[Sequence[Module]] = (
     csgroups.MODULE,
     instaddr.MODULE,
     mailclient.MODULE,
+    oauth.MODULE,
     prgroups.MODULE,
     users.MODULE,
 )

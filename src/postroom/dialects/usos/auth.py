@@ -19,6 +19,7 @@ from postroom.dialects.usos import errors
 from postroom.dialects.usos.arguments import number
 from postroom.dialects.usos.call import Caller, Nonce
 from postroom.directory import clients, people
+from postroom.directory.callbacks import is_loopback
 from postroom.directory.records import Client, RequestToken, Token
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
@@ -51,8 +52,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
             raise errors.method_forbidden("consumer_missing")
         return Caller()
     url = oauth1.client_url(scope, settings.http.public_url)
-    if claim.method == "PLAINTEXT" and not (settings.usos.plaintext_over_http or url.startswith("https:")):
-        raise errors.method_forbidden("secure_required")
+    _check_connection(claim, access, url, plaintext_over_http=settings.usos.plaintext_over_http)
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
     client = _verified(identity, claim, scope["method"], url)
@@ -64,6 +64,14 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     user_id, scopes = _admit(identity, client, as_user, endpoint)
     key = None if identity.token is None else identity.token.token
     return Caller(client=client, user_id=user_id, scopes=scopes, token=key, nonce=nonce)
+
+
+def _check_connection(claim: Claim, access: Access, url: str, *, plaintext_over_http: bool) -> None:
+    """Refuse what would show a secret on its way: of a signature in PLAINTEXT, or in the answer where that leaves the machine."""
+    if plaintext_over_http or url.startswith("https:"):
+        return
+    if claim.method == "PLAINTEXT" or (access.secure and not is_loopback(url)):
+        raise errors.method_forbidden("secure_required")
 
 
 def _as_user(pairs: Pairs) -> str | None:

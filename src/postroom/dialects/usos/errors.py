@@ -32,6 +32,7 @@ _PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "user": ("user_ids", "user_id"),
     "from_address_id": ("from_inst_address_id",),
     "primary_group_codes": ("primary_group_ids",),
+    "callback": ("oauth_callback",),
 }
 """Our names of objects and values → their parameters, of which the first that the method has is meant; all other names are the same."""
 
@@ -71,7 +72,10 @@ FORBIDDEN_REASONS: Final = {
     "trusted_required": (_FORBIDDEN, "This method is for administrative consumers only."),
     "impersonate_required": (_FORBIDDEN, "Only administrative consumers may use as_user_id."),
     "token_present": (_FORBIDDEN, "This method is not called on behalf of a user: without an access token and as_user_id."),
-    "secure_required": (_FORBIDDEN, "The PLAINTEXT signature method is accepted over HTTPS only."),
+    "secure_required": (
+        _FORBIDDEN,
+        "This is accepted over HTTPS only: the PLAINTEXT signature method, and methods that answer with secrets.",
+    ),
 }
 """Reasons of ``method_forbidden``: status (401 where a better signature or token would help, §7) and message."""
 

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("scopes", sa.Text(), server_default="", nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("verifier", sa.Text(), nullable=True),
+        sa.Column("wrong_verifiers", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["client_id"], ["clients.id"], name=op.f("fk_request_tokens_client_id"), ondelete="CASCADE"),
@@ -51,6 +52,7 @@ def upgrade() -> None:
     )
     for name in ("client_id", "user_id", "expires_at"):
         op.create_index(f"ix_request_tokens_{name}", "request_tokens", [name])
+    op.create_index("ix_tokens_expires_at", "tokens", ["expires_at"])
     op.create_table(
         "login_failures",
         sa.Column("subject", sa.Text(), nullable=False),
@@ -111,6 +113,7 @@ def downgrade() -> None:
     """Take it all back; what only these columns held is gone."""
     for table in ("user_words", "idempotency_keys", "login_failures", "request_tokens"):
         op.drop_table(table)
+    op.drop_index("ix_tokens_expires_at", "tokens")
     op.drop_index("ix_audience_group_id", "audience")
     for name in ("from_address_id", "client_id"):
         op.drop_index(f"ix_messages_{name}", "messages")

@@ -1,0 +1,171 @@
+"""Consent of people to programs (OAuth 1.0a, RFC 5849 §2): a program asks, a person allows or refuses, the program gets a token.
+
+A request token is good for one question and one exchange, within half an hour. The verifier proves to the program's server that the
+person came back to it; only its signature is kept. Where the person has to type it, it is a PIN of eight digits, and five wrong ones
+end the request.
+"""
+
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, delete, insert, select, update
+
+from postroom.clock import DAY, MINUTE
+from postroom.directory import clients
+from postroom.directory.callbacks import OUT_OF_BAND, allowed, check
+from postroom.directory.records import RequestToken, Token
+from postroom.directory.values import storable
+from postroom.errors import Invalid, NotFound
+from postroom.storage.database import Tx
+from postroom.storage.secrets import Vault
+from postroom.storage.tables import clients as clients_table
+from postroom.storage.tables import request_tokens, tokens
+
+LIFETIME: Final = 30 * MINUTE
+"""Milliseconds from the request to the exchange."""
+TRIES: Final = 5
+"""Wrong verifiers with which a request token ends."""
+KEPT: Final = 30 * DAY
+"""How long after its end a token is kept: so long a person who has allowed something is not asked for it again."""
+
+_PIN_DIGITS: Final = 8
+_VERIFIER_BYTES: Final = 24
+
+_r: Final = request_tokens.c
+_t: Final = tokens.c
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What a person is asked: whether a program may do something."""
+
+    token: str
+    client_id: int
+    client_name: str
+    client_url: str | None
+    callback: str
+    scopes: frozenset[str]
+
+    @property
+    def out_of_band(self) -> bool:
+        """The person carries the verifier to the program."""
+        return self.callback == OUT_OF_BAND
+
+
+def ask(tx: Tx, vault: Vault, client_id: int, callback: str, scopes: Iterable[str], now: int) -> RequestToken:  # noqa: PLR0917 - as units are called
+    """Begin a request of a program for a person's consent.
+
+    Raises ``Invalid("callback", …)`` for one that is neither ``oob`` nor registered by this program, and ``TooLarge``.
+    """
+    if callback != OUT_OF_BAND and not allowed(check(callback), _registered(tx, client_id)):
+        raise Invalid("callback", "this consumer has not registered it")
+    token, secret = clients.new_credentials()
+    wanted = frozenset(scopes)
+    tx.execute(
+        insert(request_tokens).values(
+            token=token,
+            secret=vault.encrypt(secret, clients.purpose("request token", token)),
+            client_id=client_id,
+            callback=callback,
+            scopes="|".join(sorted(wanted)),
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+    )
+    return RequestToken(token=token, secret=secret, client_id=client_id, callback=callback, scopes=wanted, user_id=None)
+
+
+def question(tx: Tx, token: str, now: int) -> Question | None:
+    """Return the question that a request token stands for; ``None`` when it is unknown, answered, expired, or of a disabled program."""
+    if not storable(token):
+        return None
+    row = tx.execute(
+        select(_r.token, _r.client_id, clients_table.c.name, clients_table.c.url, _r.callback, _r.scopes)
+        .join(clients_table, clients_table.c.id == _r.client_id)
+        .where(*_open(token, now), clients_table.c.active)
+    ).first()
+    if row is None:
+        return None
+    return Question(
+        token=row.token,
+        client_id=row.client_id,
+        client_name=row.name,
+        client_url=row.url,
+        callback=row.callback,
+        scopes=clients.split_scopes(row.scopes),
+    )
+
+
+def allow(tx: Tx, vault: Vault, asked: Question, user_id: int, now: int) -> str:
+    """Let a person say yes; return the verifier. Raises ``NotFound("request_token", …)`` when the question was answered, or is over."""
+    verifier = (
+        "".join(secrets.choice("0123456789") for _ in range(_PIN_DIGITS)) if asked.out_of_band else secrets.token_hex(_VERIFIER_BYTES)
+    )
+    answered = (
+        update(request_tokens).where(*_open(asked.token, now)).values(user_id=user_id, verifier=_signed(vault, asked.token, verifier))
+    )
+    if tx.execute(answered).rowcount == 0:
+        raise NotFound("request_token", asked.token)
+    return verifier
+
+
+def refuse(tx: Tx, asked: Question, now: int) -> None:
+    """Let a person say no, which ends the request. Raises as ``allow``."""
+    if tx.execute(delete(request_tokens).where(*_open(asked.token, now))).rowcount == 0:
+        raise NotFound("request_token", asked.token)
+
+
+def exchange(tx: Tx, vault: Vault, token: str, verifier: str, now: int, expires_at: int | None) -> Token | None:  # noqa: PLR0917 - as above
+    """Exchange a request token that a person has allowed for an access token, once; ``None`` for a wrong verifier (``TRIES``).
+
+    Raises ``NotFound("request_token", …)`` when it is unknown, not answered yet, exchanged or expired.
+    """
+    row = tx.execute(select(request_tokens).where(_r.token == token, _r.expires_at > now).with_for_update()).first()
+    if row is None or row.user_id is None:
+        raise NotFound("request_token", token)
+    own = delete(request_tokens).where(_r.id == row.id)
+    if not secrets.compare_digest(_signed(vault, token, verifier), row.verifier):
+        wrong = row.wrong_verifiers + 1
+        tx.execute(own if wrong >= TRIES else update(request_tokens).where(_r.id == row.id).values(wrong_verifiers=wrong))
+        return None
+    tx.execute(own)
+    return clients.add_token(tx, vault, row.client_id, row.user_id, clients.split_scopes(row.scopes), now, expires_at)
+
+
+def has_allowed(tx: Tx, asked: Question, user_id: int) -> bool:
+    """Tell whether a person has allowed the program all of this, in tokens that were not revoked and ended no longer than ``KEPT`` ago."""
+    kept = select(_t.scopes).where(_t.user_id == user_id, _t.client_id == asked.client_id, _t.revoked_at.is_(None))
+    allowed = [clients.split_scopes(scopes) for scopes in tx.execute(kept).scalars()]
+    return bool(allowed) and asked.scopes <= frozenset().union(*allowed)
+
+
+def withdraw(tx: Tx, client_id: int, user_id: int, now: int) -> None:
+    """End everything that a person has allowed a program: all tokens, and requests under way."""
+    own = (_t.client_id == client_id, _t.user_id == user_id, _t.revoked_at.is_(None))
+    tx.execute(update(tokens).where(*own).values(revoked_at=now))
+    tx.execute(delete(request_tokens).where(_r.client_id == client_id, _r.user_id == user_id))
+
+
+def forget_requests(tx: Tx, now: int, limit: int) -> int:
+    """Forget at most ``limit`` request tokens that have expired; return how many were."""
+    old = select(_r.id).where(_r.expires_at <= now).order_by(_r.expires_at).limit(limit)
+    return tx.execute(delete(request_tokens).where(_r.id.in_(old))).rowcount
+
+
+def forget_tokens(tx: Tx, before: int, limit: int) -> int:
+    """Forget at most ``limit`` access tokens that expired before a time (ms); return how many were."""
+    old = select(_t.id).where(_t.expires_at < before).order_by(_t.expires_at).limit(limit)
+    return tx.execute(delete(tokens).where(_t.id.in_(old))).rowcount
+
+
+def _registered(tx: Tx, client_id: int) -> list[str]:
+    return str(tx.execute(select(clients_table.c.callbacks).where(clients_table.c.id == client_id)).scalar_one()).splitlines()
+
+
+def _open(token: str, now: int) -> tuple[ColumnElement[bool], ...]:
+    return (_r.token == token, _r.expires_at > now, _r.user_id.is_(None))
+
+
+def _signed(vault: Vault, token: str, verifier: str) -> str:
+    return vault.sign("verifier", f"{token} {verifier}")
