@@ -1,6 +1,7 @@
 """A store with files to be fetched, and the shortest way to ask for them."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -14,6 +15,8 @@ from postroom.messages import attachments, drafts
 from postroom.messages.records import Attachment, DraftContent, NewAttachment
 from postroom.storage.store import Store
 from postroom.storage.tables import attachments as attachments_table
+from tests.consent import Site, running_site
+from tests.dialects.conftest import Server
 
 
 class Shelf:
@@ -55,3 +58,16 @@ class Shelf:
 @pytest.fixture
 def shelf(sqlite_store: Store) -> Shelf:
     return Shelf(sqlite_store)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def site(sqlite_store: Store, server: Server) -> Iterator[Site]:
+    with running_site(sqlite_store, server) as site:
+        yield site
