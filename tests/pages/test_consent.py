@@ -13,7 +13,7 @@ from postroom.storage import tables
 from postroom.storage.database import Tx
 from tests.consent import CALLBACK, PASSWORD, SECONDS, Page, Site, Visitor
 
-WRONG = "There is no such person, or the password is another one."
+WRONG = "The user name or the password is wrong."
 
 
 def arrived(site: Site, callback: str = CALLBACK, scopes: str = "mailclient", **parameters: str) -> Visitor:

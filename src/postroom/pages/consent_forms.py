@@ -60,11 +60,10 @@ class Form(Struct, frozen=True, kw_only=True):
         return f'<input type="hidden" name="form" value="{escape(self.token)}">'
 
     def _page(self, title: str, content: str, form_action: str) -> HTMLResponse:
-        """Put a problem above all else, and into the title, which is read out first."""
-        if not self.problem:
-            return document(title, content, self.language, self.status, form_action)
-        alert = f'<p role="alert" id="problem">{escape(self.problem)}</p>'
-        return document(f"{WORDS[self.language].error}: {title}", alert + content, self.language, self.status, form_action)
+        """Put a problem above all else."""
+        alert = f'<p role="alert" id="problem">{escape(self.problem)}</p>' if self.problem else ""
+        prefix = f"{WORDS[self.language].error}: " if self.problem else ""
+        return document(title, alert + content, self.language, self.status, form_action=form_action, prefix=prefix)
 
 
 def pin(asked: Question, verifier: str, language: Language) -> HTMLResponse:

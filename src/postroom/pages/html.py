@@ -58,13 +58,19 @@ def notice(text: Text, language: Language, status: int = 200) -> HTMLResponse:
     return document(text.title, "".join(f"<p>{escape(paragraph)}</p>" for paragraph in text.paragraphs), language, status)
 
 
-def document(title: str, content: str, language: Language, status: int = 200, form_action: str = "'none'") -> HTMLResponse:
-    """Answer with a page of HTML that is safe already; its forms may lead to the sources of ``form_action`` (CSP), redirects included."""
+def document(
+    title: str, content: str, language: Language, status: int = 200, *, form_action: str = "'none'", prefix: str = ""
+) -> HTMLResponse:
+    """Answer with a page of HTML that is safe already.
+
+    Its forms may lead to the sources of ``form_action`` (Content-Security-Policy), redirects included. ``prefix`` stands before
+    the title in the window, which is read out first.
+    """
     heading = escape(title)
     html = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{heading}</title><style>{_STYLE}</style></head><body><main><h1>{heading}</h1>{content}</main></body></html>"
+        f"<title>{escape(prefix)}{heading}</title><style>{_STYLE}</style></head><body><main><h1>{heading}</h1>{content}</main></body></html>"
     )
     policy = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
     return HTMLResponse(html, status, {**_HEADERS, "Content-Security-Policy": policy, "Content-Language": language})
