@@ -14,7 +14,18 @@ from postroom.errors import NotFound
 from postroom.storage.blobs import PARTS, FolderBlobs
 from postroom.storage.database import Tx
 from postroom.storage.store import Store, open_store
-from postroom.storage.tables import attachments, clients, messages, nonces, recipients, sent_copies
+from postroom.storage.tables import (
+    attachments,
+    clients,
+    login_failures,
+    messages,
+    nonces,
+    recipients,
+    request_tokens,
+    sent_copies,
+    tokens,
+    users,
+)
 from tests.delivery.letters import add_message
 
 NOW = clock.now()
@@ -88,6 +99,31 @@ def test_a_busy_minute_leaves_no_nonces_behind(store: Store) -> None:
     store.database.write_now(prepare)
     asyncio.run(housekeeping.clear(store, NOW))
     assert store.database.read_now(lambda tx: tx.execute(select(nonces)).all()) == []
+
+
+def test_what_is_over_of_logins_and_consents_is_forgotten(store: Store) -> None:
+    """Request tokens that nobody exchanged, tokens that ended over 30 days ago, wrong passwords of the day before yesterday."""
+
+    def prepare(tx: Tx) -> None:
+        client = tx.execute(insert(clients).values(key="k", secret="s", name="n", created_at=1).returning(clients.c.id)).scalar_one()
+        user = tx.execute(
+            insert(users).values(first_name="a", last_name="b", created_at=1, modified_at=1).returning(users.c.id)
+        ).scalar_one()
+        own = {"secret": "s", "client_id": client, "created_at": 1}
+        for name, ago in (("old", 31 * clock.DAY), ("new", 29 * clock.DAY)):
+            tx.execute(insert(tokens).values(**own, token=name, user_id=user, expires_at=NOW - ago))
+        tx.execute(insert(tokens).values(**own, token="for good", user_id=user))
+        for name, expires_at in (("old", NOW), ("new", NOW + 1)):
+            tx.execute(insert(request_tokens).values(**own, token=name, callback="oob", expires_at=expires_at))
+        for name, ago in (("old", clock.DAY + 1), ("new", clock.DAY - 1)):
+            tx.execute(insert(login_failures).values(subject=name, failures=9, last_at=NOW - ago))
+
+    def left(tx: Tx) -> list[set[str]]:
+        return [set(tx.execute(select(column)).scalars()) for column in (tokens.c.token, request_tokens.c.token, login_failures.c.subject)]
+
+    store.database.write_now(prepare)
+    asyncio.run(housekeeping.clear(store, NOW))
+    assert store.database.read_now(left) == [{"new", "for good"}, {"new"}, {"new"}]
 
 
 def test_a_blob_that_is_gone_already_stops_nothing(store: Store) -> None:
