@@ -178,7 +178,10 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Meta(description="Only administrative consumers may call mailclient and csgroups; otherwise tokens with the scope mailclient too."),
     ] = False
     plaintext_over_http: Annotated[
-        bool, Meta(description="Accept PLAINTEXT signatures over plain HTTP; over HTTPS they are always accepted.")
+        bool,
+        Meta(
+            description="Accept over plain HTTP what shows secrets: PLAINTEXT signatures, access_token, the page that asks for passwords."
+        ),
     ] = False
     show_emails: Annotated[
         bool, Meta(description="Show the addresses of users to every program; otherwise they take rights, see usos.md.")

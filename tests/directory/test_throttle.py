@@ -15,8 +15,12 @@ JAN = throttle.of_person(17, "jan")
 HERE = throttle.of_address("192.0.2.1")
 
 
-def attempt(store: Store, now: int, *subjects: throttle.Subject) -> int:
-    return store.database.write_now(throttle.attempt, subjects or (JAN, HERE), now)
+def attempt(store: Store, now: int, person: throttle.Subject = JAN, address: throttle.Subject = HERE) -> int:
+    return store.database.write_now(throttle.attempt, address, person, now)
+
+
+def subjects(store: Store) -> set[str]:
+    return set(store.database.read_now(lambda tx: tx.execute(select(login_failures.c.subject)).scalars().all()))
 
 
 def test_five_are_free_and_then_each_pause_is_twice_as_long(store: Store) -> None:
@@ -47,7 +51,7 @@ def test_a_right_password_begins_anew_for_the_person_but_not_for_the_address(sto
             assert attempt(store, NOW, person, HERE) == 0
     assert attempt(store, NOW, people[99], HERE) == SECOND
     assert attempt(store, NOW + SECOND, people[99], HERE) == 0
-    store.database.write_now(throttle.succeeded, people[99], HERE)
+    store.database.write_now(throttle.succeeded, HERE, people[99])
     assert attempt(store, NOW + SECOND + 1, people[98], HERE) > 0
     assert attempt(store, NOW, people[98], throttle.of_address("192.0.2.2")) == 0
 
@@ -62,10 +66,18 @@ def test_all_is_forgotten_after_a_day(store: Store) -> None:
 def test_housekeeping_forgets_in_steps(store: Store) -> None:
     for number in range(3):
         attempt(store, NOW, throttle.of_person(number, "x"))
-    attempt(store, NOW + MINUTE, JAN)
+    attempt(store, NOW + MINUTE)
     assert store.database.write_now(throttle.forget, NOW + 1, 2) == 2
     assert store.database.write_now(throttle.forget, NOW + 1, 2) == 1
-    assert store.database.read_now(lambda tx: tx.execute(select(login_failures.c.subject)).scalars().all()) == [JAN.key]
+    assert subjects(store) == {JAN.key, HERE.key}
+
+
+def test_an_address_that_waits_fills_no_table(store: Store) -> None:
+    for number in range(50):
+        attempt(store, NOW, throttle.of_person(number, "x"))
+    before = subjects(store)
+    assert attempt(store, NOW, throttle.of_person(None, "made up")) == SECOND
+    assert subjects(store) == before
 
 
 def test_many_tries_at_once_through_two_processes_gain_nothing(store: Store) -> None:

@@ -7,7 +7,6 @@ allowed, so that many tries at once gain nothing; a right password takes it back
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -55,24 +54,30 @@ def of_address(address: str) -> Subject:
     return Subject(key=f"address {network}", free=_FREE_FOR_AN_ADDRESS)
 
 
-def attempt(tx: Tx, subjects: Iterable[Subject], now: int) -> int:
-    """Count a try for each subject, if all of them may try now; return 0, else the milliseconds to wait, with nothing counted."""
-    counted = [(subject, *_read(tx, subject, now)) for subject in subjects]
-    waits = [last_at + pause - now for subject, failures, last_at in counted if (pause := _pause(subject, failures))]
-    if waits and max(waits) > 0:
-        return max(waits)
-    for subject, failures, _ in counted:
+def attempt(tx: Tx, address: Subject, person: Subject, now: int) -> int:
+    """Count a try for both, if both may try now; return 0, else the milliseconds to wait, with nothing counted.
+
+    The address goes first: while it waits, it cannot fill the store with names that it makes up.
+    """
+    counted: list[tuple[Subject, int]] = []
+    for subject in (address, person):
+        failures, last_at = _read(tx, subject, now)
+        pause = _pause(subject, failures)
+        if pause and last_at + pause > now:
+            return last_at + pause - now
+        counted.append((subject, failures))
+    for subject, failures in counted:
         tx.execute(update(login_failures).where(_f.subject == subject.key).values(failures=failures + 1, last_at=now))
     return 0
 
 
-def succeeded(tx: Tx, person: Subject, address: Subject) -> None:
+def succeeded(tx: Tx, address: Subject, person: Subject) -> None:
     """Take a try back that had the right password: the person begins anew, the address has one try less.
 
     Else whoever has a password of his own could guess at those of others for ever.
     """
-    tx.execute(delete(login_failures).where(_f.subject == person.key))
     tx.execute(update(login_failures).where(_f.subject == address.key, _f.failures > 0).values(failures=_f.failures - 1))
+    tx.execute(delete(login_failures).where(_f.subject == person.key))
 
 
 def forget(tx: Tx, before: int, limit: int) -> int:

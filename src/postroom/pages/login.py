@@ -50,14 +50,14 @@ def _begin(tx: Tx, name: str, address: str, now: int) -> _Try:
     holder = passwords.holder(tx, name)
     person = throttle.of_person(None if holder is None else holder.user_id, name)
     origin = throttle.of_address(address)
-    return _Try(holder=holder, person=person, address=origin, wait=throttle.attempt(tx, (person, origin), now))
+    return _Try(holder=holder, person=person, address=origin, wait=throttle.attempt(tx, origin, person, now))
 
 
 def _finish(tx: Tx, tried: _Try, renewed: str | None, now: int) -> Holder | None:
     """Take the try back, and keep a renewed hash; ``None`` if the password was changed, or its holder left, meanwhile."""
     if tried.holder is None or passwords.by_id(tx, tried.holder.user_id) != tried.holder:
         return None
-    throttle.succeeded(tx, tried.person, tried.address)
+    throttle.succeeded(tx, tried.address, tried.person)
     if renewed is None:
         return tried.holder
     passwords.keep(tx, tried.holder.user_id, renewed, now)
