@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from msgspec import Struct
 
 from postroom.clock import SECOND
-from postroom.dialects.endpoint import Access, Argument, ErrorCase, endpoint
+from postroom.dialects.endpoint import Access, ErrorCase, endpoint
 from postroom.dialects.oauth1 import Refused
 from postroom.dialects.usos.arguments import boolean, text, texts
 from postroom.dialects.usos.call import Call
@@ -20,10 +20,6 @@ _MODULE: Final = "services/oauth/"
 _LONGEST_VERIFIER: Final = 255
 
 
-def _scopes() -> Argument:
-    return texts("Scopes that the program needs, see services/apiref/scopes; without any the token tells who the person is, no more.")
-
-
 class Asked(Struct, frozen=True):
     """Arguments of ``request_token``."""
 
@@ -31,7 +27,7 @@ class Asked(Struct, frozen=True):
         str,
         text("URL that the person is sent back to, one that this consumer has registered; or oob.", MAX_URL, required=True),
     ]
-    scopes: Annotated[list[str] | None, _scopes()]
+    scopes: Annotated[list[str] | None, texts("Scopes that the program needs; without any the token tells who the person is, no more.")]
 
 
 class Exchanged(Struct, frozen=True):
