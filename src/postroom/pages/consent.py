@@ -8,7 +8,7 @@ never without a question, since whoever sent the person here may want to be told
 It works without scripts, asks for every change by POST with a token of the session, and cannot be put into a frame.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -102,15 +102,17 @@ class _Exchange:
         fields = await self._fields()
         if not sessions.is_own_form(self._store.vault, session, asked.token, fields.get("form", "")):
             return self._shown(session, asked, person, WORDS[self._language].stale, 403)
-        steps: dict[str, Callable[[], Awaitable[Response]]] = {
-            "log_in": lambda: self._log_in(session, asked, fields.get("name", ""), fields.get("password", "")),
-            "other_person": self._begin_again,
-        }
-        if person is not None:
-            steps["allow"] = lambda: self._allow(asked, person)
-            steps["refuse"] = lambda: self._refuse(asked)
-        step = steps.get(fields.get("step", ""))
-        return self._shown(session, asked, person) if step is None else await step()
+        match fields.get("step"):
+            case "log_in":
+                return await self._log_in(session, asked, fields.get("name", ""), fields.get("password", ""))
+            case "other_person":
+                return self._here_again(sessions.begun(self._now))
+            case "allow" if person is not None:
+                return await self._allow(asked, person)
+            case "refuse" if person is not None:
+                return await self._refuse(asked)
+            case _:
+                return self._shown(session, asked, person)
 
     async def _log_in(self, session: Session, asked: Question, name: str, password: str) -> Response:
         address = self._request.client.host if self._request.client else ""
@@ -124,9 +126,6 @@ class _Exchange:
         if outcome.holder is None:
             return self._shown(session, asked, None, words.wrong, 403)
         return self._here_again(sessions.begun(self._now, outcome.holder.user_id, passwords.stamp(self._store.vault, outcome.holder)))
-
-    async def _begin_again(self) -> Response:
-        return self._here_again(sessions.begun(self._now))
 
     async def _allow(self, asked: Question, person: Person) -> Response:
         verifier = await self._store.database.write(grants.allow, self._store.vault, asked, person.id, self._now)
