@@ -184,6 +184,9 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timestamp_window: Annotated[
         int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")
     ] = 300
+    contact_emails: Annotated[
+        list[str], Meta(description="Addresses of those who look after the installation; services/apisrv/installation tells them.")
+    ] = []
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from postroom.dialects import multipart, oauth1
 from postroom.dialects.endpoint import Endpoint, arguments_of
 from postroom.dialects.multipart import BadMultipart, Part
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.usos import arguments, errors, formats, mailclient
+from postroom.dialects.usos import apisrv, arguments, errors, formats, mailclient
 from postroom.dialects.usos.arguments import Upload
 from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
@@ -33,7 +33,10 @@ from postroom.messages.idempotency import MAX_KEY, PARAMETER, Once
 from postroom.storage.blobs import BlobWriter
 from postroom.storage.store import Store
 
-MODULES: Final[Sequence[Module]] = (mailclient.MODULE,)
+MODULES: Final[Sequence[Module]] = (
+    apisrv.MODULE,
+    mailclient.MODULE,
+)
 """Every module of the dialect, in the order of their names."""
 
 ENDPOINTS: Final[Mapping[str, Endpoint[Call, Any]]] = {endpoint.name: endpoint for module in MODULES for endpoint in module.endpoints}

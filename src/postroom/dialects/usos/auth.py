@@ -56,9 +56,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
     client = _verified(identity, claim, scope["method"], url)
-    demanded = access.administrative
-    administrative = settings.usos.administrative_mail if demanded is None else demanded
-    if administrative and not client.administrative:
+    if access.is_administrative(configured=settings.usos.administrative_mail) and not client.administrative:
         raise errors.method_forbidden("trusted_required")
     nonce = Nonce(client_id=client.id, timestamp=claim.timestamp, nonce=claim.nonce)
     user_id, scopes = _admit(identity, client, as_user, endpoint)
