@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from postroom import __version__
 from postroom.clock import SECOND
-from postroom.dialects.endpoint import Access, Endpoint, Field, ObjectType, by_name, endpoint
+from postroom.dialects.endpoint import Access, Field, ObjectType, by_name, endpoint
 from postroom.dialects.usos.arguments import selector
+from postroom.dialects.usos.auth import administers
 from postroom.dialects.usos.call import Call
 from postroom.dialects.usos.errors import LangDict
 from postroom.dialects.usos.modules import Module
 from postroom.dialects.usos.selectors import Selection, parse
 from postroom.directory import registrations
-from postroom.directory.records import Client
 from postroom.directory.registrations import Registration
 from postroom.settings import Settings
 
@@ -173,18 +173,14 @@ async def installations(call: Call, _given: Nothing) -> list[dict[str, object]]:
 )
 async def consumer(call: Call, given: Asked) -> dict[str, object]:
     """Get information on the consumer whose signature the call carries."""
+    settings = call.store.settings.usos
     view = ConsumerView(
         registration=await call.read(registrations.of_client, call.client.id),
-        administrative_methods=[one.name for module in call.modules for one in module.endpoints if may_administer(call, call.client, one)],
+        administrative_methods=[one.name for module in call.modules for one in module.endpoints if administers(settings, call.client, one)],
         token_scopes=None if call.caller.token is None else sorted(call.caller.scopes),
         zone=call.zone,
     )
     return given.fields.render(view)
-
-
-def may_administer(call: Call, client: Client, method: Endpoint[Call, Struct]) -> bool:
-    """Tell whether a method is administrative, and the client too."""
-    return client.administrative and method.access.is_administrative(configured=call.store.settings.usos.administrative_mail)
 
 
 MODULE: Final = Module(

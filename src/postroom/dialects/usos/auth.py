@@ -20,6 +20,7 @@ from postroom.dialects.usos.arguments import number
 from postroom.dialects.usos.call import Caller, Nonce
 from postroom.directory import clients, people
 from postroom.directory.records import Client, RequestToken, Token
+from postroom.settings import UsosSettings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
@@ -62,6 +63,11 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     user_id, scopes = _admit(identity, client, as_user, endpoint)
     key = None if identity.token is None else identity.token.token
     return Caller(client=client, user_id=user_id, scopes=scopes, token=key, nonce=nonce)
+
+
+def administers(settings: UsosSettings, client: Client, endpoint: Endpoint[Any, Any]) -> bool:
+    """Tell whether a method is for administrative consumers only, and the client is one."""
+    return client.administrative and endpoint.access.is_administrative(configured=settings.administrative_mail)
 
 
 def _as_user(pairs: Pairs) -> str | None:

@@ -105,6 +105,9 @@ async def send_message(call: Call, given: Sent) -> dict[str, object]:
     sends=True,
 )
 async def retry_send_message(call: Call, given: Sent) -> dict[str, object]:
-    """Send a message with status error again, to those recipients whom it did not reach."""
+    """Send a message with status error again.
+
+    Those recipients whom it did not reach get it.
+    """
     await call.send(submission.retry, call.store.settings, call.user_id, given.message_id, given.lang, call.now)
     return NOTHING
