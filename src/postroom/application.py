@@ -17,8 +17,9 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postroom.dialects import postroom, usos
+from postroom.dialects.usos.application import MODULES
 from postroom.errors import Unavailable
-from postroom.pages import home, links
+from postroom.pages import home, links, reference
 from postroom.storage.database import ping
 from postroom.storage.store import Store
 
@@ -38,6 +39,7 @@ def application(store: Store) -> ASGIApp:
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
+            *reference.routes(store.settings, MODULES),
             Mount("/services", usos.application(store)),
             Mount("/postroom/v1", postroom.application(store)),
         ],

@@ -15,6 +15,7 @@ from postroom.pages.headers import Language, preferred_language
 _STYLE: Final = (
     "body{font:1.125rem/1.6 system-ui,sans-serif;max-width:38rem;margin:12vh auto;padding:0 1.25rem;color:#1b1b1b;background:#fff}"
     "h1{font-size:1.6rem;line-height:1.3}"
+    "a{color:inherit}"
     "@media(prefers-color-scheme:dark){body{color:#ececec;background:#161616}}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
@@ -36,6 +37,8 @@ class Text(Struct, frozen=True):
 
     title: str
     paragraphs: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
+    """Address and words of what the page leads on to."""
 
 
 def page(request: Request, text: Mapping[Language, Text], status: int = 200) -> HTMLResponse:
@@ -43,6 +46,7 @@ def page(request: Request, text: Mapping[Language, Text], status: int = 200) -> 
     language = preferred_language(request.headers.get("accept-language"))
     chosen = text[language]
     paragraphs = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in chosen.paragraphs)
+    paragraphs += "".join(f'<p><a href="{escape(address)}">{escape(words)}</a></p>' for address, words in chosen.links)
     title = escape(chosen.title)
     content = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'

@@ -185,7 +185,7 @@ async def consumer(call: Call, given: Asked) -> dict[str, object]:
 
 MODULE: Final = Module(
     name="services/apisrv",
-    title="The server",
+    title="Server and consumer",
     summary="The server's time, this installation, and the consumer itself.",
     description="""\
 Programs that know several installations ask each of them what it is; a program that was moved here from another one finds out

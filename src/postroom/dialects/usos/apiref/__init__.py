@@ -10,7 +10,7 @@ from msgspec import Struct
 from postroom.dialects.endpoint import Access, ErrorCase, endpoint
 from postroom.dialects.usos import errors
 from postroom.dialects.usos.apiref.objects import METHOD, MODULE_INFO, MethodView, ModuleView
-from postroom.dialects.usos.apiref.reference import PAGES, Reference, reference
+from postroom.dialects.usos.apiref.reference import PAGES, Reference, gather
 from postroom.dialects.usos.arguments import selector, text
 from postroom.dialects.usos.auth import administers
 from postroom.dialects.usos.call import Call
@@ -103,7 +103,7 @@ async def scopes(_call: Call, _given: Nothing) -> list[dict[str, object]]:
 
 
 def _known(call: Call) -> Reference:
-    return reference(call.modules, f"{call.store.settings.public_url}/{PAGES}")
+    return gather(call.modules, f"{call.store.settings.public_url}/{PAGES}")
 
 
 _ROOT: Final = Module(
@@ -112,7 +112,7 @@ _ROOT: Final = Module(
 
 MODULE: Final = Module(
     name="services/apiref",
-    title="The reference",
+    title="Reference",
     summary="Which methods there are, what they take and what they answer.",
     description="""\
 What stands on the reference pages, for programs: consoles that let a person try methods, generators of client libraries. Both are

@@ -43,7 +43,7 @@ class Reference(Struct, frozen=True, kw_only=True):
         return None if owner == endpoint.name else owner
 
 
-def reference(modules: Sequence[Module], base: str) -> Reference:
+def gather(modules: Sequence[Module], base: str) -> Reference:
     """Gather the methods of the modules; ``base`` is what links to pages begin with."""
     methods = {endpoint.name: endpoint for module in modules for endpoint in module.endpoints}
     results = [(endpoint.result, name) for name, endpoint in methods.items() if endpoint.result is not None]
