@@ -55,6 +55,8 @@ class Field(Struct, Generic[S], frozen=True, kw_only=True, eq=False):
     """The kind of object that this field holds, for which sub-fields may be chosen."""
     only_primary: bool = False
     """Of the target's fields only the primary ones may be chosen."""
+    administrative: bool = False
+    """Only administrative consumers may choose it."""
 
 
 class ObjectType(Struct, Generic[S], frozen=True, kw_only=True, eq=False):

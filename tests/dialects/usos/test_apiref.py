@@ -8,6 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from requests_oauthlib import OAuth1
 
+from postroom.dialects.endpoint import Field
+from postroom.dialects.usos.apiref import reference
 from postroom.dialects.usos.application import ENDPOINTS, MODULES
 from postroom.dialects.usos.scopes import SCOPES
 from postroom.settings import HttpSettings, UsosSettings
@@ -166,6 +168,15 @@ def test_result_fields_tell_their_group(usos: Installation) -> None:
     found = {one["name"]: one for one in described(usos, "mailclient/message")["result_fields"]}
     assert found["subject"] == {"name": "subject", "description": "subject", "is_primary": True, "is_secondary": False}
     assert (found["content"]["is_primary"], found["content"]["is_secondary"]) == (False, True)
+
+
+def test_fields_for_administrative_consumers_are_marked() -> None:
+    fields = (
+        Field[None](name="open", description="for all", value=lambda _: None),
+        Field[None](name="closed", description="for few", value=lambda _: None, administrative=True),
+    )
+    found = [reference.field_description(field, reference.gather(MODULES, "")) for field in fields]
+    assert found == ["for all", "for few (administrative consumers only)"]
 
 
 def test_a_selector_names_the_method_that_describes_its_fields(usos: Installation) -> None:

@@ -30,6 +30,8 @@ class Walker:
 
     def __init__(self, usos: Installation) -> None:
         self.usos = usos
+        self.as_administrator = False
+        """Call as an administrative program, which may choose more fields."""
         self._number = itertools.count()
         self._objects: dict[str, Callable[[], str]] = {
             "message_id": usos.ready,
@@ -66,19 +68,28 @@ class Walker:
     def value(self, argument: Any, method: Method) -> str:
         name, kind = argument["name"], argument["type"]
         if kind == "selector":
-            only_primary = "primary fields" in argument["description"]
-            return "|".join(one["name"] for one in method["result_fields"] if one["is_primary"] or not only_primary)
+            return "|".join(one["name"] for one in method["result_fields"] if self._selectable(one, argument))
         if name in self._objects:
             return self._objects[name]()
         if argument["default_value"]:
             return str(argument["default_value"])
-        if words := choices(kind):
-            return words[0]
-        named = {"name": f"services/{method['short_name']}", "callback": "cb", "emails": "guest@else.example|other@else.example"}
+        return (choices(kind) or [self._sensible(name, kind, method)])[0]
+
+    def _sensible(self, name: str, kind: str, method: Method) -> str:
+        """Return a value for an argument that is no object, word or selector, and has no default."""
+        if kind == "JSON":
+            return '[{"email": "guest@else.example"}]'
+        if "email" in name or name in {"recipients", "send_summary_to"}:
+            return f"guest{next(self._number)}@else.example"
+        named = {"callback": "cb", "scopes": "mailclient", "oauth_callback": "oob"}
         if method["name"].startswith("services/apiref/"):
-            named["name"] = {"module": "services/apiref"}.get(method["short_name"], method["name"])
-        by_kind = {"bool": "true", "int": "7", "ID": "1", "ID or null": "1", "list of IDs": "1", "list": "1", "JSON": "[]"}
+            named["name"] = "services/apiref" if method["short_name"] == "module" else method["name"]
+        by_kind = {"bool": "true", "int": "7", "ID": "1", "ID or null": "1", "list of IDs": "1", "list": "1"}
         return named.get(name) or by_kind.get(kind) or f"text {next(self._number)}"
+
+    def _selectable(self, field: Any, argument: Any) -> bool:
+        allowed = field["is_primary"] or "primary fields" not in argument["description"]
+        return allowed and (self.as_administrator or "administrative consumers only" not in field["description"])
 
     def call(self, method: Method, parameters: dict[str, str], *, verb: str = "POST", with_file: bool = True) -> requests.Response:
         """Call as somebody who may: with a new token each time, since some methods end it."""
@@ -95,11 +106,10 @@ class Walker:
     def _auth(self, options: Any, sent: dict[str, str]) -> OAuth1 | None:
         if options["consumer"] == "ignored":
             return None
-        client = self.usos.admin if options["administrative_only"] else self.usos.client
-        if options["token"] == "ignored":
-            return OAuth1(client.key, client.secret)
-        if options["administrative_only"]:
-            sent["as_user_id"] = str(self.usos.jan)
+        administrator = self.as_administrator or options["administrative_only"]
+        client = self.usos.admin if administrator else self.usos.client
+        if options["token"] == "ignored" or administrator:
+            sent.update({"as_user_id": str(self.usos.jan)} if options["token"] == "required" else {})
             return OAuth1(client.key, client.secret)
         store = self.usos.store
         token = store.database.write_now(clients.add_token, store.vault, client.id, self.usos.jan, list(SCOPES), clock.now())
@@ -137,6 +147,12 @@ def test_every_method_takes_all_of_its_arguments_by_both_verbs(walker: Walker) -
     for method in walker.documented():
         for verb in ("GET", "POST"):
             check(method, walker.call(method, walker.values(method), verb=verb))
+
+
+def test_administrative_programs_take_them_too(walker: Walker) -> None:
+    walker.as_administrator = True
+    for method in walker.documented():
+        assert check(method, walker.call(method, walker.values(method))).get("error") != "field_forbidden", method["name"]
 
 
 def test_these_modules_answer_what_was_asked(walker: Walker) -> None:

@@ -17,6 +17,8 @@ from postroom.dialects.usos.modules import Module
 PAGES: Final = "developers/api/"
 """Path of the reference pages below the address of the installation."""
 
+_RESERVED: Final = "administrative consumers only"
+
 
 class Reference(Struct, frozen=True, kw_only=True):
     """The methods and modules of an installation, and where their pages are."""
@@ -92,7 +94,7 @@ def errors(cases: Iterable[ErrorCase]) -> str:
 
 def field_description(field: Field[Any], known: Reference) -> str:
     """Return what a field holds, as HTML."""
-    return escape(field.description) + "".join(_below(field, known, ()))
+    return _meaning(field) + "".join(_below(field, known, ()))
 
 
 def _groups(fields: Iterable[Field[Any]], known: Reference) -> str:
@@ -103,9 +105,12 @@ def _groups(fields: Iterable[Field[Any]], known: Reference) -> str:
 
 def _items(fields: Iterable[Field[Any]], known: Reference, above: tuple[ObjectType[Any], ...]) -> str:
     return "".join(
-        f"<li><p><b>{escape(field.name)}</b> - {escape(field.description)}</p>{''.join(_below(field, known, above))}</li>"
-        for field in fields
+        f"<li><p><b>{escape(field.name)}</b> - {_meaning(field)}</p>{''.join(_below(field, known, above))}</li>" for field in fields
     )
+
+
+def _meaning(field: Field[Any]) -> str:
+    return escape(field.description) + (f" ({_RESERVED})" if field.administrative else "")
 
 
 def _below(field: Field[Any], known: Reference, above: tuple[ObjectType[Any], ...]) -> Iterable[str]:
