@@ -13,6 +13,7 @@ from postroom import clock
 from postroom.settings import HttpSettings, MailSettings, UsosSettings
 from postroom.storage.tables import clients
 from tests.dialects.usos.conftest import Installation
+from tests.support import counted
 
 EVERY_FIELD = (
     "base_url|version|machine_version|usos_schema_version|institution_name|institution|contact_emails|schac_id|mcards_support"
@@ -30,6 +31,14 @@ def test_now_is_the_local_time_with_six_digits_and_needs_no_signature(sqlite_uso
     assert re.match(r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d{6}$", text)
     told = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=ZoneInfo("Europe/Warsaw"))
     assert abs(datetime.now(told.tzinfo) - told) < timedelta(seconds=20)
+
+
+def test_what_needs_no_signature_needs_no_store(sqlite_usos: Installation) -> None:
+    """So it is an answer even when the store is not."""
+    with counted(sqlite_usos.store) as statements:
+        for method in ("apisrv/now", "apisrv/installation", "apisrv/installations", "apiref/method_index", "apiref/scopes"):
+            assert unsigned(sqlite_usos, method).status_code == 200
+    assert statements == []
 
 
 def test_what_is_ignored_is_not_judged(sqlite_usos: Installation) -> None:

@@ -33,11 +33,13 @@ class Definition(Struct, frozen=True, kw_only=True):
 
 def _rules(site: Site) -> dict[str, str]:
     emails = " or ".join(f'<a href="mailto:{escape(address)}">{escape(address)}</a>' for address in site.settings.usos.contact_emails)
+    consent = f'; a program gets one by <a href="{UP}services/oauth/">services/oauth</a>'
     closed = " On this installation the methods of services/mailclient are for administrative consumers only."
     return {
         "url": escape(site.url),
         "window": f"{site.settings.usos.timestamp_window:,}",
         "contacts": f" ({emails})" if emails else "",
+        "consent": consent if any(module.name == "services/oauth" for module in site.modules) else "",
         "closed": closed if site.settings.usos.administrative_mail else "",
     }
 
