@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from benchmarks import drain, idle, latency, memory, rolls, selectors, signed
+from benchmarks import drain, idle, latency, memory, rolls, selectors, signed, verification
 from benchmarks.measure import Measure, Measurement, Plan
 from benchmarks.report import missing_peers, short, table
 from benchmarks.versions import of_machine
@@ -20,6 +20,7 @@ MEASURES: Final[dict[str, Measure]] = {
     "signed_message": signed.message,
     "signed_create_message": signed.create_message,
     "selectors": selectors.nested,
+    "verify_signature": verification.one,
     "roll_refresh_sqlite": rolls.on_sqlite,
     "roll_refresh_postgresql": rolls.on_postgresql,
     "drain_sqlite": drain.on_sqlite,

@@ -21,6 +21,7 @@ class Goal(Struct, frozen=True):
 
 
 GOALS: Final[dict[str, dict[str, Goal]]] = {
+    "verify_signature": {FIGURE: Goal(must=200, below=True)},
     "drain_sqlite": {"postfix": Goal(must=10), "smtp_source": Goal(aim=0.6)},
     "drain_template_sqlite": {"postfix": Goal(must=6), "smtp_source": Goal(aim=0.4)},
     "drain_postgresql": {"postfix": Goal(must=6), "smtp_source": Goal(aim=0.5)},

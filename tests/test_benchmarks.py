@@ -15,11 +15,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from benchmarks import beside, drain, latency, sink
+from benchmarks import beside, drain, latency, sink, verification
 from benchmarks.__main__ import MEASURES
 from benchmarks.goals import FIGURE, GOALS
 from benchmarks.mailings import MAIL_BYTES, crowd, drained
-from benchmarks.measure import Measurement, Run, repeated
+from benchmarks.measure import Measurement, Plan, Run, repeated
 from benchmarks.peers import aiosmtplib_loop, django_apps, environment, postfix, smtp_source
 from benchmarks.peers.shape import Peer
 from benchmarks.place import place, process
@@ -224,3 +224,11 @@ def _missing(module: ModuleType) -> str | None:
 
 def _made(unit: str, median: float, ratios: dict[str, float]) -> Measurement:
     return Measurement(unit=unit, median=median, runs=[median], ratios=ratios, settings={})
+
+
+def test_verifying_is_measured_on_requests_whose_signature_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong one would break the measure off; the bound is measured beside it."""
+    monkeypatch.setattr(verification, "VERIFICATIONS", 20)
+    made = verification.one(Plan(runs=2))
+    assert (made.unit, len(made.runs), made.settings["verifications"]) == ("µs", 2, 20)
+    assert made.ratios["of oauthlib's arithmetic"] > 0

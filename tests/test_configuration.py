@@ -102,6 +102,7 @@ def test_the_refusal_of_a_word_lists_those_that_fit(tmp_path: Path) -> None:
         ({"POSTROOM_USOS__TIMEZONE": "Europe/Nowhere"}, "usos.timezone"),
         ({"POSTROOM_USOS__TIMEZONE": "/etc/passwd"}, "usos.timezone"),
         ({"POSTROOM_USOS__TIMEZONE": ""}, "usos.timezone"),
+        ({"POSTROOM_USOS__CONTACT_EMAILS": "post@uni.example,nobody"}, "usos.contact_emails: 'nobody'"),
         ({"POSTROOM_ATTACHMENTS__MAX_BYTES": "1000"}, "attachments.max_bytes: "),
         ({"POSTROOM_RELAY__SECURITY": "perhaps"}, "POSTROOM_RELAY__SECURITY"),
         ({"POSTROOM_RELAY__TIMEOUT": "inf"}, "relay.timeout"),

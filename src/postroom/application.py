@@ -17,9 +17,10 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postroom.dialects import postroom, usos
+from postroom.dialects.usos.application import MODULES
 from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
-from postroom.pages import consent, home, links
+from postroom.pages import consent, home, links, reference
 from postroom.storage.database import ping
 from postroom.storage.store import Store
 
@@ -40,6 +41,7 @@ def application(store: Store) -> ASGIApp:
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
             *consent.routes(store, "/services/oauth/authorize", {key: scope.allows for key, scope in SCOPES.items()}),
+            *reference.routes(store.settings, MODULES),
             Mount("/services", usos.application(store)),
             Mount("/postroom/v1", postroom.application(store)),
         ],

@@ -154,6 +154,9 @@ def _check_mail(settings: Settings) -> None:
     for name, address in [("mail.no_reply", mail.no_reply or f"no-reply@{mail.domain}"), ("mail.return_path", mail.return_path)]:
         if address and not is_mailbox(address):
             raise SettingsError(f"{name}: {address!r} is not an address, or not in ASCII")
+    for address in settings.usos.contact_emails:
+        if not is_mailbox(address):
+            raise SettingsError(f"usos.contact_emails: {address!r} is not an address, or not in ASCII")
     if settings.bounces.listen and not settings.bounces.domain:
         raise SettingsError("bounces.listen: bounces.domain is needed too, else no mail would come back")
     if not mail.organisation.isprintable():

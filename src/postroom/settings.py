@@ -193,6 +193,9 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     token_lifetime: Annotated[
         int, Meta(ge=60, le=31_536_000, description="Seconds that an access token holds without the scope offline_access.")
     ] = 7_200
+    contact_emails: Annotated[
+        list[str], Meta(description="Addresses of those who look after the installation; services/apisrv/installation tells them.")
+    ] = []
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -91,6 +91,10 @@ class Access(Struct, frozen=True, kw_only=True):
     secure: bool = False
     """Secrets are in the answer, so the connection is to be encrypted."""
 
+    def is_administrative(self, *, configured: bool) -> bool:
+        """Tell whether administrative consumers only may call, where the setting of the installation says ``configured``."""
+        return configured if self.administrative is None else self.administrative
+
 
 class Endpoint(Struct, Generic[C, A], frozen=True, kw_only=True, eq=False):
     """A method: what its reference page says and what serves it; ``C`` is the dialect's record of a call."""

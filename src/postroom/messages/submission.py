@@ -10,8 +10,8 @@ from sqlalchemy import insert, literal, select, update
 from postroom.clock import DAY
 from postroom.directory import addresses
 from postroom.errors import Forbidden, WrongState
-from postroom.messages import attachments, drafts, queueing, reports, roll
-from postroom.messages.records import Language, Message
+from postroom.messages import attachments, audience, drafts, queueing, reports, roll
+from postroom.messages.records import AudienceChange, DraftContent, Language, Message
 from postroom.settings import Settings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
@@ -41,6 +41,28 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
     if queueing.queue_listed(tx, settings.delivery, [message_id], lane, now) == 0:
         reports.settle(tx, settings, [message_id], now)
     wakeup.notify(tx)
+
+
+def create_and_submit(  # noqa: PLR0917 - as units are called
+    tx: Tx,
+    settings: Settings,
+    author_id: int,
+    content: DraftContent,
+    recipients_group: AudienceChange,
+    language: Language,
+    now: int,
+    dialect: str,
+) -> int:
+    """Write a message, address it and send it, all or nothing; return its number (USOS ``create_and_send_message``).
+
+    People are written to at their primary addresses. Raises, in this order, what these raise: ``drafts.create``,
+    ``audience.update`` when it is strict, ``submit``.
+    """
+    message_id = drafts.create(tx, author_id, content, now, dialect)
+    audience.update(tx, author_id, message_id, recipients_group, strict=True, now=now)
+    roll.refresh(tx, author_id, message_id, "primary_only", now)
+    submit(tx, settings, author_id, message_id, language, now)
+    return message_id
 
 
 def retry(tx: Tx, settings: Settings, author_id: int, message_id: int, language: Language, now: int) -> None:  # noqa: PLR0917 - as units are called

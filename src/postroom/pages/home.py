@@ -16,6 +16,7 @@ _HOME: Final[Mapping[Language, Text]] = {
             "To jest serwer poczty organizacji. Programy przekazują mu wiadomości, a on doręcza je adresatom.",
             "Z przeglądarki można tu pobrać załączniki, korzystając z odsyłaczy w otrzymanych wiadomościach.",
         ),
+        (("developers/api/", "Dokumentacja dla programistów (po angielsku)"),),
     ),
     "en": Text(
         "Postroom",
@@ -23,6 +24,7 @@ _HOME: Final[Mapping[Language, Text]] = {
             "This is the mail server of an organisation. Programs hand it messages, and it delivers them to their recipients.",
             "With a browser you can download attachments here, through the links in the messages that you received.",
         ),
+        (("developers/api/", "Reference for developers"),),
     ),
 }
 

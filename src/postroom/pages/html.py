@@ -45,6 +45,8 @@ class Text(Struct, frozen=True):
 
     title: str
     paragraphs: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
+    """Address and words of what the page leads on to."""
 
 
 def page(request: Request, text: Mapping[Language, Text], status: int = 200) -> HTMLResponse:
@@ -55,7 +57,9 @@ def page(request: Request, text: Mapping[Language, Text], status: int = 200) -> 
 
 def notice(text: Text, language: Language, status: int = 200) -> HTMLResponse:
     """Answer with a text."""
-    return document(text.title, "".join(f"<p>{escape(paragraph)}</p>" for paragraph in text.paragraphs), language, status)
+    content = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in text.paragraphs)
+    content += "".join(f'<p><a href="{escape(address)}">{escape(words)}</a></p>' for address, words in text.links)
+    return document(text.title, content, language, status)
 
 
 def document(

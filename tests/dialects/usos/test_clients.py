@@ -14,7 +14,10 @@ from oauthlib.oauth1 import Client
 from requests_oauthlib import OAuth1Session
 from usos_api.connection import USOSAPIConnection
 from usos_api.exceptions import USOSAPIException
+from usos_api.services.api_documentation import APIDocumentationService
+from usos_api.services.api_server import APIServerService
 
+from postroom.dialects.usos.application import ENDPOINTS
 from postroom.settings import UsosSettings
 from tests.dialects.usos.conftest import Installation
 
@@ -227,3 +230,32 @@ def test_muci_sends_python_booleans(usos: Installation) -> None:
     """§5.3: strict=False goes out as False."""
     number = usos.draft()
     assert rauth_post(usos, "update_recipients_group", [("message_id", number), ("user_ids", "424242"), ("strict", "False")]) == {}
+
+
+# -- usos-api reads what the server says of itself (§1.6) ----------------------------------------------------------------
+
+
+def test_usos_api_reads_the_reference(sqlite_usos: Installation) -> None:
+    """Its records take every method, module and scope as they come."""
+
+    async def work(connection: USOSAPIConnection) -> None:
+        service = APIDocumentationService(connection)
+        index = [one.name for one in await service.get_method_index()]
+        assert index == sorted(ENDPOINTS)
+        for name in index:
+            info = await service.get_method_info(name)
+            assert (info.name, info.deprecated) == (name, None)
+            assert [one.name for one in info.arguments][-2:] == ["format", "callback"]
+        module = await service.get_module_info("mailclient")
+        assert set(module.methods) <= set(index)
+        assert "mailclient" in [scope.key for scope in await service.get_scopes()]
+
+    with_usos_api(sqlite_usos, work)
+
+
+def test_usos_api_reads_its_own_registration(sqlite_usos: Installation) -> None:
+    async def work(connection: USOSAPIConnection) -> None:
+        consumer = await APIServerService(connection).get_consumer_info()
+        assert (consumer.name, consumer.token_scopes, consumer.administrative_methods) == ("app", ["mailclient"], [])
+
+    with_usos_api(sqlite_usos, work)

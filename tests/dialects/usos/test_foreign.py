@@ -33,7 +33,7 @@ def foreign(usos: Installation) -> tuple[str, str]:
 
 
 def test_every_method_is_tried() -> None:
-    tried = {*BY_MESSAGE, *BY_ATTACHMENT, *BY_LIST, "put_attachment", "create_message", "user"}
+    tried = {*BY_MESSAGE, *BY_ATTACHMENT, *BY_LIST, "put_attachment", "create_message", "create_and_send_message", "user"}
     assert {f"services/mailclient/{name}" for name in tried} == {name for name in ENDPOINTS if name.startswith("services/mailclient/")}
 
 
@@ -64,3 +64,8 @@ def test_an_address_of_others_is_forbidden_and_their_groups_are_not_there(usos: 
     address = usos.assigned_address()
     body = usos.refused("create_message", usos.anna_token, from_inst_address_id=str(address))
     assert (body["error"], body["reason"]) == ("object_forbidden", "inst_address_unassigned")
+    body = usos.refused(
+        "create_and_send_message", usos.anna_token, subject="s", content="c", emails="x@else.example", from_inst_address_id=str(address)
+    )
+    assert (body["error"], body["reason"]) == ("object_forbidden", "inst_address_unassigned")
+    assert usos.ask("user", usos.anna_token) == []

@@ -6,7 +6,7 @@ fields of a multipart body are not signed (RFC 5849 §3.4.1.3.1). All arguments 
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import structlog
 from msgspec import Struct
@@ -17,23 +17,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroom import clock
 from postroom.dialects import multipart, oauth1
-from postroom.dialects.endpoint import Endpoint, arguments_of
+from postroom.dialects.endpoint import Endpoint
 from postroom.dialects.multipart import BadMultipart, Part
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.usos import arguments, csgroups, errors, formats, instaddr, mailclient, oauth, prgroups, users
+from postroom.dialects.usos import apiref, apisrv, arguments, csgroups, errors, formats, instaddr, mailclient, oauth, prgroups, users
 from postroom.dialects.usos.arguments import Upload
 from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
+from postroom.dialects.usos.common import OUTPUT, REPEATABLE, Repeatable
 from postroom.dialects.usos.errors import UsosError
 from postroom.dialects.usos.formats import Encoded, Output
 from postroom.dialects.usos.modules import Module
 from postroom.errors import PostroomError, TooLarge, Unavailable
 from postroom.messages import idempotency
-from postroom.messages.idempotency import MAX_KEY, PARAMETER, Once
+from postroom.messages.idempotency import PARAMETER, Once
 from postroom.storage.blobs import BlobWriter
 from postroom.storage.store import Store
 
 MODULES: Final[Sequence[Module]] = (
+    apiref.MODULE,
+    apisrv.MODULE,
     csgroups.MODULE,
     instaddr.MODULE,
     mailclient.MODULE,
@@ -49,17 +52,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint[Call, Any]]] = {endpoint.name: endpoint f
 _PREFIX: Final = "services/"
 
 
-class _Repeatable(Struct, frozen=True):
-    """The argument that every sending method has; the header ``Idempotency-Key`` says the same."""
-
-    idempotency_key: Annotated[
-        str | None, arguments.text("Key by which a repeated call is known; see the header Idempotency-Key.", MAX_KEY)
-    ]
-
-
-_OUTPUT: Final = arguments_of(Output)
-_REPEATABLE: Final = arguments_of(_Repeatable)
-_UNASKED: Final = frozenset((*_OUTPUT, *_REPEATABLE))
+_UNASKED: Final = frozenset((*OUTPUT, *REPEATABLE))
 """Arguments in which two requests may differ that ask for the same thing."""
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {
@@ -156,7 +149,7 @@ class _Exchange(Struct, frozen=True):
         return formats.encode(await self.endpoint.handler(call, given), call.output)
 
     def _output(self, pairs: Pairs) -> Output:
-        output = arguments.read(Output, _OUTPUT, pairs, self.endpoint.name)
+        output = arguments.read(Output, OUTPUT, pairs, self.endpoint.name)
         if output.format == "jsonp" and output.callback is None:
             raise errors.param_missing("callback")
         return output
@@ -165,7 +158,7 @@ class _Exchange(Struct, frozen=True):
         """Return what the call is known by when it is repeated, if its client wants that."""
         header = self.request.headers.get(idempotency.HEADER)
         named = pairs if header is None else distinct(pairs, [(PARAMETER, header)])
-        given = arguments.read(_Repeatable, _REPEATABLE, named, self.endpoint.name)
+        given = arguments.read(Repeatable, REPEATABLE, named, self.endpoint.name)
         if given.idempotency_key is None:
             return None
         idempotency.check_key(given.idempotency_key)

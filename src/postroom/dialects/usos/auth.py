@@ -21,6 +21,7 @@ from postroom.dialects.usos.call import Caller, Nonce
 from postroom.directory import clients, people
 from postroom.directory.callbacks import is_loopback
 from postroom.directory.records import Client, RequestToken, Token
+from postroom.settings import UsosSettings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
@@ -56,9 +57,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
     client = _verified(identity, claim, scope["method"], url)
-    demanded = access.administrative
-    administrative = settings.usos.administrative_mail if demanded is None else demanded
-    if administrative and not client.administrative:
+    if access.is_administrative(configured=settings.usos.administrative_mail) and not client.administrative:
         raise errors.method_forbidden("trusted_required")
     nonce = Nonce(client_id=client.id, timestamp=claim.timestamp, nonce=claim.nonce)
     user_id, scopes = _admit(identity, client, as_user, endpoint)
@@ -72,6 +71,11 @@ def _check_connection(claim: Claim, access: Access, url: str, *, plaintext_over_
         return
     if claim.method == "PLAINTEXT" or (access.secure and not is_loopback(url)):
         raise errors.method_forbidden("secure_required")
+
+
+def administers(settings: UsosSettings, client: Client, endpoint: Endpoint[Any, Any]) -> bool:
+    """Tell whether a method is for administrative consumers only, and the client is one."""
+    return client.administrative and endpoint.access.is_administrative(configured=settings.administrative_mail)
 
 
 def _as_user(pairs: Pairs) -> str | None:

@@ -1,4 +1,4 @@
-"""services/mailclient: the 18 methods (wire/usos.md §1.4), one handler each, a few lines long.
+"""services/mailclient: its 18 methods and create_and_send_message (wire/usos.md §1.4, §7), one handler each, a few lines long.
 
 ``messages`` writes, shows and deletes them; ``attachments`` their files; ``recipients`` the group and the frozen list;
 ``sending`` sends. The rules are not here but in ``postroom.messages``.
@@ -24,6 +24,7 @@ from sending.""",
         attachments.attachment,
         attachments.attachments,
         messages.copy_message,
+        sending.create_and_send_message,
         messages.create_message,
         attachments.delete_attachments,
         messages.delete_messages,

@@ -173,16 +173,7 @@ async def user(call: Call, given: Listed) -> Raw:
 )
 async def create_message(call: Call, given: Created) -> dict[str, object]:
     """Create a new message, a draft."""
-    content = DraftContent(
-        subject=given.subject,
-        content=given.content,
-        content_format=given.content_format,
-        from_address_id=given.from_inst_address_id or None,
-        send_summary=given.send_summary,
-        send_to_myself=given.send_to_myself,
-        attachments_lifetime=given.attachments_lifetime,
-    )
-    return {"message_id": str(await call.write(drafts.create, call.user_id, content, call.now, "usos"))}
+    return {"message_id": str(await call.write(drafts.create, call.user_id, draft_content(given), call.now, "usos"))}
 
 
 @endpoint(
@@ -237,6 +228,19 @@ async def delete_messages(call: Call, given: Deleted) -> dict[str, object]:
     deleted = await call.write(drafts.delete, call.user_id, list(given.message_ids.values()), call.now)
     await delete_blobs(call.store, deleted.blob_keys)
     return {"matched": wire.ids(deleted.matched)}
+
+
+def draft_content(given: Created) -> DraftContent:
+    """Return what the arguments say of a new message."""
+    return DraftContent(
+        subject=given.subject,
+        content=given.content,
+        content_format=given.content_format,
+        from_address_id=given.from_inst_address_id or None,
+        send_summary=given.send_summary,
+        send_to_myself=given.send_to_myself,
+        attachments_lifetime=given.attachments_lifetime,
+    )
 
 
 def _views(tx: Tx, call: Call, found: Sequence[Message], fields: Selection) -> list[MessageView]:
