@@ -5,8 +5,9 @@ with a token or with ``as_user_id``. The setting ``usos.administrative_mail`` cl
 What a method ignores is not even looked at; what is optional must be right where it is given.
 """
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -25,6 +26,9 @@ from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
 
 AS_USER = "as_user_id"
+
+_LONG: Final = 65_536
+"""Characters signed from which the signature is computed in a thread of its own, so that no other request waits for it."""
 
 
 class _Identity(Struct, frozen=True, kw_only=True):
@@ -55,7 +59,10 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
         raise errors.method_forbidden("secure_required")
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
-    client = _verified(identity, claim, scope["method"], url)
+    if sum(len(value) for _, value in claim.signed) > _LONG:
+        client = await asyncio.to_thread(_verified, identity, claim, scope["method"], url)
+    else:
+        client = _verified(identity, claim, scope["method"], url)
     demanded = access.administrative
     administrative = settings.usos.administrative_mail if demanded is None else demanded
     if administrative and not client.administrative:
