@@ -184,6 +184,9 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timestamp_window: Annotated[
         int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")
     ] = 300
+    max_mailing_body: Annotated[
+        int, Meta(ge=1024, description="Largest body in bytes of a call that sends through services/mailing; of all others http.max_body.")
+    ] = 67_108_864
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

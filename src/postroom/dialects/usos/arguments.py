@@ -60,9 +60,14 @@ def identifiers(description: str, *, required: bool = False) -> Argument:
     return Argument(parse=_numbers, type="list of IDs", description=description, required=required, many=True)
 
 
-def texts(description: str) -> Argument:
-    """Declare an optional list of strings."""
-    return Argument(parse=_listed, type="list", description=description, many=True)
+def texts(description: str, *, required: bool = False) -> Argument:
+    """Declare a list of strings."""
+    return Argument(parse=_listed, type="list", description=description, required=required, many=True)
+
+
+def json(description: str) -> Argument:
+    """Declare a required text in JSON, which the handler decodes: what is in it depends on the method."""
+    return Argument(parse=str, type="JSON", description=description, required=True)
 
 
 def boolean(description: str, *, default: str | None = None) -> Argument:

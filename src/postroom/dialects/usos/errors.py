@@ -30,6 +30,9 @@ _PARAMETERS: Final = {
     "user": "user_ids",
     "from_address_id": "from_inst_address_id",
     "primary_group_codes": "primary_group_ids",
+    "sender_name": "from_name",
+    "sender_email": "from_email",
+    "summary_email": "send_summary_to",
 }
 """Our names of objects and values → their parameters; all other names are the same."""
 
