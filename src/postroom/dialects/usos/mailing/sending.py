@@ -42,6 +42,9 @@ class Several(Struct, frozen=True):
     ]
 
 
+_FEW: Final = 20
+"""Recipients up to which a message is written without leaving the thread of the event loop (``Call.brief``)."""
+
 _SIMPLE: Final = arguments_of(Simple)
 _SETS: Final = msgspec.json.Decoder(list[Raw])
 _SET: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -61,7 +64,9 @@ async def send_simple_message(call: Call, given: Simple) -> dict[str, object]:
 
     It is queued; check_message_status tells what became of it. All headers are set, plain text is wrapped, and a signature is added.
     """
-    number = await call.send(mailings.send, call.store.settings, call.client.id, _mailing(given), call.now)
+    mailing = _mailing(given)
+    call.brief = len(mailing.emails) <= _FEW
+    number = await call.send(mailings.send, call.store.settings, call.client.id, mailing, call.now)
     return {"message_id": str(number)}
 
 
