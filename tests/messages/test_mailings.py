@@ -113,7 +113,7 @@ def test_recipients_that_cannot_be_are_named(given: list[str], words: str) -> No
 def test_a_message_has_10000_recipients_at_most() -> None:
     assert len(mailing(*(f"p{place}@x.example" for place in range(10_000))).emails) == 10_000
     with pytest.raises(TooLarge, match="10000"):
-        mailing(*(f"p{place}@x.example" for place in range(10_001)))
+        mailing(*["a@x.example"] * 10_001)
 
 
 def test_a_thousand_messages_take_as_many_statements_as_one_a_500(office: Office) -> None:

@@ -5,7 +5,7 @@ fail halfway; what is accepted together is durable together, and takes the same 
 thousand. Each recipient gets a mail of its own. ``mailing_templates`` does the same for one text with placeholders.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
@@ -25,7 +25,7 @@ from postroom.storage.database import Tx
 from postroom.storage.tables import messages
 
 MAX_RECIPIENTS: Final = 10_000
-"""Of one message."""
+"""Of one message, repeated ones counted."""
 MAX_TOGETHER: Final = 50_000
 """Messages, and recipients, that one call sends to at most."""
 MAX_FROM_NAME: Final = 100
@@ -63,7 +63,7 @@ class Mailing(Struct, frozen=True, kw_only=True):
     emails: list[str]
 
 
-def checked(letter: Letter, recipients: Iterable[str]) -> Mailing:
+def checked(letter: Letter, recipients: Sequence[str]) -> Mailing:
     """Check a message and bring its addresses into their normal form, each once regardless of case, in the order given.
 
     Raises ``Invalid`` and ``TooLarge``, named ``subject``, ``content``, ``sender_name``, ``sender_email``, ``summary_email`` or
@@ -148,14 +148,14 @@ def _row(client_id: int, letter: Letter, now: int, *, template: bool = False) ->
     }
 
 
-def _addresses(given: Iterable[str]) -> list[str]:
+def _addresses(given: Sequence[str]) -> list[str]:
+    if len(given) > MAX_RECIPIENTS:
+        raise TooLarge("recipients", MAX_RECIPIENTS)
     good, bad = emails.unique(given)
     if bad:
         raise Invalid("recipients", "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]))
     if not good:
         raise Invalid("recipients", "it is empty")
-    if len(good) > MAX_RECIPIENTS:
-        raise TooLarge("recipients", MAX_RECIPIENTS)
     return good
 
 

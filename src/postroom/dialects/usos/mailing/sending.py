@@ -104,9 +104,11 @@ def _read_sets(param_sets: str) -> list[Mailing | None]:
     room = MAX_TOGETHER
     for one in sets:
         mailing = _read_set(one)
-        fits = mailing is not None and len(mailing.emails) <= room
-        room -= len(mailing.emails) if mailing is not None and fits else 0
-        found.append(mailing if fits else None)
+        if mailing is None or len(mailing.emails) > room:
+            found.append(None)
+        else:
+            found.append(mailing)
+            room -= len(mailing.emails)
     return found
 
 
