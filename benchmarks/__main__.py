@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from benchmarks import drain, idle, latency, memory, rolls, selectors, signed, verification
+from benchmarks import drain, idle, latency, memory, programs, rolls, selectors, signed, verification
 from benchmarks.measure import Measure, Measurement, Plan
 from benchmarks.report import missing_peers, short, table
 from benchmarks.versions import of_machine
@@ -21,6 +21,10 @@ MEASURES: Final[dict[str, Measure]] = {
     "signed_create_message": signed.create_message,
     "selectors": selectors.nested,
     "verify_signature": verification.one,
+    "send_simple_message": programs.simple_message,
+    "send_simple_message_alone": programs.simple_message_alone,
+    "template_mailing_sqlite": programs.template_on_sqlite,
+    "template_mailing_postgresql": programs.template_on_postgresql,
     "roll_refresh_sqlite": rolls.on_sqlite,
     "roll_refresh_postgresql": rolls.on_postgresql,
     "drain_sqlite": drain.on_sqlite,

@@ -49,7 +49,7 @@ def _measured(plan: Plan, call: Callable[[int], tuple[str, dict[str, str]]]) -> 
         def once() -> Run:
             requests = signed_requests(here, keys, method, parameters)
             rate = REQUESTS / load.run(HOST, port, CONNECTIONS, requests, here.folder).seconds
-            bound = REQUESTS / load.run(HOST, trivial_port, CONNECTIONS, [_retargeted(requests[0])] * REQUESTS, here.folder).seconds
+            bound = REQUESTS / load.run(HOST, trivial_port, CONNECTIONS, [retargeted(requests[0])] * REQUESTS, here.folder).seconds
             return Run(rate, {"of a trivial endpoint": rate / bound, "of disk syncs": rate / syncs_per_second(here.folder)})
 
         settings: dict[str, Setting] = {"connections": CONNECTIONS, "requests": REQUESTS, "server processes": 1, **of_database(here.store)}
@@ -70,15 +70,20 @@ def more_drafts(tx: Tx, number: int) -> list[int]:
 
 
 def signed_requests(here: Place, keys: Keys, method: str, parameters: dict[str, str], number: int = REQUESTS) -> list[bytes]:
-    """Prepare whole POST requests with a form body, each signed with a new nonce."""
+    """Prepare whole requests of a method of services/mailclient."""
     signer = Signer(keys.client.key, keys.client.secret, keys.token.token, keys.token.secret)  # type: ignore[no-untyped-call]
-    uri = f"{here.store.settings.public_url}/services/mailclient/{method}"
+    return signed_with(signer, here, f"mailclient/{method}", parameters, number)
+
+
+def signed_with(signer: Signer, here: Place, method: str, parameters: dict[str, str], number: int) -> list[bytes]:
+    """Prepare whole POST requests with a form body, each signed with a new nonce; ``method`` is named with its module."""
+    path = f"/services/{method}"
     body = urlencode(parameters)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     requests = []
     for _ in range(number):
-        _, headers, _ = signer.sign(uri, "POST", body, form)  # type: ignore[no-untyped-call]
-        requests.append(_request(f"/services/mailclient/{method}", here.store.settings.http.port, headers, body.encode()))
+        _, headers, _ = signer.sign(f"{here.store.settings.public_url}{path}", "POST", body, form)  # type: ignore[no-untyped-call]
+        requests.append(_request(path, here.store.settings.http.port, headers, body.encode()))
     return requests
 
 
@@ -88,7 +93,7 @@ def _request(path: str, port: int, headers: dict[str, str], body: bytes) -> byte
     return "\r\n".join(lines).encode("ascii") + body
 
 
-def _retargeted(request: bytes) -> bytes:
+def retargeted(request: bytes) -> bytes:
     """Return the same request, of the same length but for the path, for the trivial endpoint."""
     _, _, rest = request.partition(b"\r\n")
     return b"POST / HTTP/1.1\r\n" + rest

@@ -196,6 +196,9 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     contact_emails: Annotated[
         list[str], Meta(description="Addresses of those who look after the installation; services/apisrv/installation tells them.")
     ] = []
+    max_mailing_body: Annotated[
+        int, Meta(ge=1024, description="Largest body in bytes of a call that sends through services/mailing; of all others http.max_body.")
+    ] = 67_108_864
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

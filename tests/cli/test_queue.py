@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from postroom import clock
 from postroom.delivery import operations, presence
 from postroom.delivery.records import PARKED_MARK, DomainReport, RelayReport, WorkerReport
-from postroom.messages import reports
+from postroom.messages import reports, workload
 from postroom.storage.store import Store
 from postroom.storage.tables import counters, recipients
 from tests.delivery.letters import add_message, states, status
@@ -139,7 +139,7 @@ def test_the_overview_shows_domains_workers_and_counts(run: Any, place: Store, m
     slow = DomainReport(name="slow.example", relay="main", busy=3, waiting=17, put_off=True)
     now = clock.now()
     place.database.write_now(presence.put_report, "host:1", WorkerReport(relays=[relay], domains=[slow]), now, now)
-    place.database.write_now(presence.put_report, "host:2", WorkerReport(), now, now - presence.SILENT_AFTER)
+    place.database.write_now(presence.put_report, "host:2", WorkerReport(), now, now - workload.SILENT_AFTER)
     place.database.write_now(lambda tx: tx.execute(insert(counters).values(name="bounce.forged", value=3)) and None)
     shown = run("queue").out
     for words in (r"x\.example\W+2\W+2\b", r"down: refused, next try in 8 s", r"slow\.example\W+main\W+3\W+17\W+others go first"):

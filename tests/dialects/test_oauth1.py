@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,22 @@ def test_the_example_of_rfc_5849_section_1_2_verifies() -> None:
     for verb, url in (("POST", "http://photos.example.net/photos"), ("GET", "https://photos.example.net/photos")):
         with pytest.raises(Refused, match=r"^Invalid signature\.$"):
             oauth1.verify(claim, verb, url, *secrets)
+
+
+@given(st.dictionaries(st.text(alphabet="aż%=&+~ /!*", min_size=1), st.text(alphabet="aż%=&+~ /!*")))
+def test_whatever_oauthlib_signs_verifies(values: dict[str, str]) -> None:
+    _check_signed(urlencode(values))
+
+
+def test_a_signature_over_a_long_value_verifies() -> None:
+    """It is escaped in pieces."""
+    _check_signed(urlencode({"content": "ż ~%/" * 50_000}))
+
+
+def _check_signed(body: str) -> None:
+    client = Client("key", "s&c", timestamp=str(NOW))
+    _, headers, _ = client.sign("http://host.example/a", "POST", body, {"Content-Type": "application/x-www-form-urlencoded"})
+    oauth1.verify(claim_of(headers["Authorization"], "", body), "POST", "http://host.example/a", "s&c", "")
 
 
 @pytest.mark.parametrize("place", ["AUTH_HEADER", "QUERY", "BODY"])

@@ -1,6 +1,7 @@
 """Decoding of parameters: strict, in order, without repairs (contract §3.1, §3.3, §7)."""
 
 import contextlib
+import tracemalloc
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
@@ -63,6 +64,24 @@ def test_what_is_encoded_is_decoded(pairs: list[tuple[str, str]]) -> None:
     if any("\0" in part or "\ud800" <= max(part, default="") <= "\udfff" for pair in pairs for part in pair):
         return
     assert decode(urlencode(pairs).encode()) == pairs
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_long_values_are_decoded_whole(before: int) -> None:
+    """They are taken in pieces, and no escape may be cut in two, wherever the cut falls."""
+    value = "x" * before + "ż " * 100_000
+    assert decode(urlencode({"a": value, "b": "1"}).encode()) == [("a", value), ("b", "1")]
+
+
+def test_a_long_value_takes_little_more_memory_than_itself() -> None:
+    raw = b"a=" + b"%22" * 1_000_000
+    tracemalloc.start()
+    try:
+        decode(raw)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * len(raw)
 
 
 @given(st.binary())

@@ -140,3 +140,14 @@ def test_a_bounce_costs_one_statement(store: Store) -> None:
     with counted(store) as statements:
         suppress(store, "a@x.example")
     assert len(statements) == 1
+
+
+def test_many_addresses_are_explained_at_once(store: Store) -> None:
+    """Those on the list only, by their lower-case form; the words are those that SQL gives for one."""
+    suppress(store, "Jan@x.example")
+    suppress(store, "over@x.example", expires_at=NOW)
+    asked = ["JAN@X.example", "over@x.example", *(f"p{number}@x.example" for number in range(600))]
+    with counted(store) as statements:
+        found = store.database.read_now(suppressions.explanations, asked, NOW)
+    assert found == {"jan@x.example": explained(store, "jan@x.example")[1]}
+    assert len(statements) == 2, "one for 500"

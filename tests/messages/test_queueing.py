@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, text
 
-from postroom.clock import DAY
+from postroom.clock import DAY, HOUR
 from postroom.directory import suppressions
 from postroom.messages import queueing, reports, roll, submission
+from postroom.messages.queueing import Line
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages, recipients
 from postroom.storage.tables import suppressions as listed
@@ -141,3 +142,31 @@ def test_the_list_is_looked_up_by_its_index(office: Office) -> None:
 
     steps = str(office.run(plan))
     assert office.store.database.dialect == "postgresql" or "uq_suppressions_lower_email" in steps
+
+
+def test_new_addresses_enter_the_queue_of_their_messages_in_order(office: Office) -> None:
+    """Whoever is on the list is on the roll all the same; messages that wait for nobody are named."""
+    suppress(office, "jan@x.example")
+    first, second, third = office.draft(), office.draft(), office.draft()
+    new = [Line(first, "b@x.example"), Line(first, "JAN@x.example"), Line(second, "Jan@x.example"), Line(third, "a@x.example", '{"n":"1"}')]
+    assert office.run(queueing.queue_new, office.settings.delivery, new, "bulk", NOW) == {second}
+    rows = office.rows(recipients)
+    assert [(row.message_id, row.email, row.state, row.reply_text) for row in rows] == [
+        (first, "b@x.example", "queued", None),
+        (first, "JAN@x.example", "suppressed", WORDS),
+        (second, "Jan@x.example", "suppressed", WORDS),
+        (third, "a@x.example", "queued", None),
+    ]
+    hours = office.settings.delivery.expire_bulk
+    assert [(row.due_at, row.expires_at, row.settled_at) for row in rows[:2]] == [(NOW, NOW + hours * HOUR, None), (None, None, NOW)]
+    assert {row.lane for row in rows} == {"bulk"}
+    assert [row.variables for row in rows] == [None, None, None, '{"n":"1"}']
+
+
+def test_new_lines_take_two_statements_up_to_500(office: Office) -> None:
+    message_id = office.draft()
+    for count in (1, 100):
+        new = [Line(message_id, f"p{number}@x.example") for number in range(count)]
+        with counted(office.store) as statements:
+            office.run(queueing.queue_new, office.settings.delivery, new, "single", NOW)
+        assert len(statements) == 2

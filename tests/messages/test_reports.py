@@ -4,15 +4,18 @@ import re
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from postroom.clock import MINUTE
-from postroom.messages import drafts, queueing, reports, submission
+from postroom.clock import DAY, MINUTE
+from postroom.messages import drafts, mailing_templates, queueing, reports, submission
 from postroom.messages.records import Language
 from postroom.messages.report_texts import TEXTS, Summary, Unreached, render
 from postroom.storage.tables import messages, recipients, users
 from tests.messages.conftest import NOW, Office
+from tests.messages.test_mailing_templates import made, sheet
+from tests.messages.test_mailings import mailing, program, send
 from tests.support import counted
 
 LATER = NOW + 90 * MINUTE
@@ -303,6 +306,68 @@ def test_late_reports_are_written_in_bounded_steps(office: Office) -> None:
     assert lengths[0] == lengths[1]
     assert lengths[2] == 1, "nothing to do costs one look"
     assert {len(reports_of(office, message_id)) for message_id in numbers} == {2}
+
+
+def test_the_report_of_a_program_goes_to_the_address_that_it_gave(office: Office) -> None:
+    """Contract 1.5: send_summary_to, in the language of the message; the original may be included. It is kept as long as the message."""
+    lines = ["Hello,", "", "x" * 2_000]
+    client = program(office)
+    given = mailing("a@x.example", "b@x.example", content="\n".join(lines), summary_email="boss@x.example", language="en")
+    (number,) = send(office, client, given)
+    office.outcome(number, "delivered")
+    office.outcome(number, "failed", email="b@x.example", reply="550 no")
+    assert settle(office, number) == [number]
+    (report,) = reports_of(office, number)
+    assert (report.subject, report.language, report.status, report.client_id) == ("Delivery report: News", "en", "pending", None)
+    assert report.retain_until == NOW + 7 * DAY
+    (line,) = office.rows(recipients, recipients.c.message_id == report.id)
+    assert (line.user_id, line.email, line.state) == (None, "boss@x.example", "queued")
+    assert "- delivered: 1\n- failed: 1\n" in report.content
+    assert "\nThe message begins:\n> Hello,\n> \n> xxx" in report.content
+    assert report.content.count("x" * 990) == 1
+    assert report.content.endswith("- b@x.example: failed (550 no)")
+
+
+def test_late_bounces_of_a_programs_message_are_reported_to_the_same_address(office: Office) -> None:
+    (number,) = send(office, program(office), mailing("a@x.example", summary_email="boss@x.example"))
+    office.outcome(number, "delivered")
+    settle(office, number)
+    bounced(office, number, "a@x.example", LATER)
+    assert late_reports(office, LATER + reports.QUIET) == 1
+    _, late = reports_of(office, number)
+    assert "- nie doręczono: 1\n" in late.content
+    (line,) = office.rows(recipients, recipients.c.message_id == late.id)
+    assert line.email == "boss@x.example"
+
+
+def test_a_programs_message_without_an_address_for_it_has_no_report(office: Office) -> None:
+    (number,) = send(office, program(office), mailing("a@x.example"))
+    office.outcome(number, "failed")
+    assert settle(office, number) == [number]
+    assert reports_of(office, number) == []
+
+
+def test_html_and_what_people_write_are_not_quoted(office: Office) -> None:
+    client = program(office)
+    (number,) = send(office, client, mailing("a@x.example", content="<p>secret</p>", content_format="html", summary_email="boss@x.example"))
+    written = failed(office, {"a@x.example": "550"}, content="secret")
+    office.outcome(number, "failed")
+    settle(office, number)
+    for message_id in (number, written):
+        (report,) = reports_of(office, message_id)
+        assert "secret" not in report.content
+
+
+def test_reports_of_a_template_are_one_for_all(office: Office) -> None:
+    people = made(sheet("s", "{n}"), *((f"p{place}@x.example", {"n": "1"}) for place in range(3)))
+    letter = msgspec.structs.replace(people.letter, summary_email="boss@x.example")
+    whole = msgspec.structs.replace(people, letter=letter)
+    ids = office.run(mailing_templates.send, office.settings, program(office), whole, NOW)
+    number = int(ids[0].partition("-")[0])
+    office.outcome(number, "failed")
+    settle(office, number)
+    (report,) = reports_of(office, number)
+    assert "Liczba adresatów: 3\n" in report.content
 
 
 @pytest.mark.parametrize("language", ["pl", "en"])

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Select, event, select, text, update
+from sqlalchemy import Select, event, literal_column, select, text, update
 
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
-from postroom.storage.tables import IS_OPEN, IS_SENDING, IS_WAITING, recipients
+from postroom.storage.tables import IS_OPEN, IS_SENDING, IS_WAITING, messages, recipients
 from tests.delivery.letters import add_message
 
 _r = recipients.c
@@ -15,6 +15,7 @@ _r = recipients.c
 QUERIES: dict[str, Select[Any]] = {
     "ix_recipients_due": select(_r.id).where(_r.lane == "bulk", IS_WAITING, _r.due_at <= 5).order_by(_r.due_at).limit(10),
     "ix_recipients_open": select(_r.id).where(_r.message_id == 5, IS_OPEN),
+    "ix_messages_client_id": select(messages.c.id).where(messages.c.client_id == 5, messages.c.status == literal_column("'pending'")),
     "ix_recipients_lease": select(_r.id).where(IS_SENDING, _r.lease_until <= 5),
 }
 

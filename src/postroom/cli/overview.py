@@ -81,7 +81,7 @@ def _print_domains(lines: "Sequence[DomainLine]") -> None:
 
 
 def _print_workers(lines: "Sequence[WorkerLine]") -> None:
-    from postroom.delivery.presence import SILENT_AFTER  # noqa: PLC0415 - as above
+    from postroom.messages.workload import SILENT_AFTER  # noqa: PLC0415 - as above
 
     if not lines:
         return

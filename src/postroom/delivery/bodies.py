@@ -218,7 +218,8 @@ def _until(context: Context) -> list[str]:
 
 def _signature(of: Letter) -> list[str]:
     """Return the lines of the signature; the server's own words carry none."""
-    if of.context.author_id is None or not of.options.signature:
+    nobody = of.context.author_id is None and of.context.client_id is None
+    if nobody or not of.options.signature:
         return []
     name = sender_name(of)
     organisation = of.settings.mail.organisation

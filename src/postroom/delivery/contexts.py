@@ -61,7 +61,7 @@ class Context(Struct, frozen=True, kw_only=True):
     date: int
     """When the message was sent, in milliseconds: the same in every retry."""
     author_id: int | None
-    """``None``: the server speaks by itself."""
+    """``None``: the server speaks by itself, or a program in its own name."""
     author_name: str
     author_email: str | None
     address_id: int | None
@@ -72,6 +72,8 @@ class Context(Struct, frozen=True, kw_only=True):
     files: tuple[File, ...] = ()
     mail: str = "{}"
     """``MailOptions`` as they are kept; read by the composer, so that what is wrong with one message hinders no other."""
+    client_id: int | None = None
+    """The program that sent it in its own name."""
     template: bool = False
     shared: bool = False
     to: tuple[Named, ...] = ()
@@ -125,6 +127,7 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             func.coalesce(a.name, "").label("address_name"),
             func.coalesce(a.email, "").label("address_email"),
             m.mail,
+            m.client_id,
             m.template,
             m.shared,
         )
@@ -150,6 +153,7 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             links=tuple(_link(settings, vault, file) for file in files[row.id] if file.disposition == "link" and file.revoked_at is None),
             files=tuple(_file(file) for file in files[row.id] if file.disposition != "link"),
             mail=row.mail,
+            client_id=row.client_id,
             template=row.template,
             shared=row.shared,
             to=_of_role(named, row.id, "to"),

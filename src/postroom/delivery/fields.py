@@ -6,9 +6,9 @@
 - ``Message-ID`` is the same each time a recipient is tried, so that whoever gets a mail twice can tell. Its middle
   part is signed, so that nobody can guess the one of somebody else.
 - ``List-Id`` (RFC 2919) stands in mailings only. It names the sender, not the single message, so that people can file
-  what comes from one office: ``"Office" <address-7.mailings.example.org>``, or ``author-12`` for a person.
-- ``Auto-Submitted`` (RFC 3834) stands in what the server says by itself (summary reports), and in what a program
-  wrote; the latter asks for no receipts and no automatic answers.
+  what comes from one office: ``"Office" <address-7.mailings.example.org>``, ``author-12`` for a person, ``client-3`` for a program.
+- ``Auto-Submitted`` (RFC 3834) stands in what has no author: summary reports, and what programs send in their own name; and in
+  what its author says a program wrote; the latter asks for no receipts and no automatic answers.
 """
 
 from datetime import UTC, datetime
@@ -92,7 +92,9 @@ def _list_id(of: Letter) -> bytes:
 def _list_label(context: Context) -> str:
     if context.address_id is not None:
         return f"address-{context.address_id}"
-    return "server" if context.author_id is None else f"author-{context.author_id}"
+    if context.author_id is not None:
+        return f"author-{context.author_id}"
+    return "server" if context.client_id is None else f"client-{context.client_id}"
 
 
 def _thread(of: Letter) -> list[bytes]:

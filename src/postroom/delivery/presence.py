@@ -5,14 +5,12 @@ from typing import Final
 import msgspec
 from sqlalchemy import delete, select
 
-from postroom.clock import HOUR, SECOND
+from postroom.clock import HOUR
 from postroom.delivery.records import WorkerLine, WorkerReport
 from postroom.directory.inserting import insert_into
 from postroom.storage.database import Tx
 from postroom.storage.tables import workers
 
-SILENT_AFTER: Final = 30 * SECOND
-"""A worker that has told nothing for so long hangs, has lost the store or is gone."""
 FORGOTTEN_AFTER: Final = HOUR
 MAX_SHOWN: Final = 100
 

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_orig
 
 from msgspec import Struct
 
+from postroom.settings import Settings
+
 S = TypeVar("S")
 C = TypeVar("C")
 A = TypeVar("A", bound=Struct)
@@ -116,6 +118,8 @@ class Endpoint(Struct, Generic[C, A], frozen=True, kw_only=True, eq=False):
     """It touches a few rows, whatever is in the store (``Database.write_briefly``)."""
     sends: bool
     """It sends mail, so that a client may want a repeated call to do nothing more (``messages.idempotency``)."""
+    max_body: Callable[[Settings], int] | None
+    """Where its largest body is set, if that is not ``http.max_body``; bytes, files not counted."""
     before_file: Callable[[C, Mapping[str, str]], Awaitable[None]] | None
     """Asked, with the arguments known by then as they came, before an uploaded file is stored; raises to refuse it."""
 
@@ -130,6 +134,7 @@ def endpoint(
     errors: tuple[ErrorCase, ...] = (),
     brief: bool = False,
     sends: bool = False,
+    max_body: Callable[[Settings], int] | None = None,
     before_file: Callable[[C, Mapping[str, str]], Awaitable[None]] | None = None,
 ) -> Callable[[Callable[[C, A], Awaitable[object]]], Endpoint[C, A]]:
     """Turn a handler into an ``Endpoint``; see the module for what its docstring and ``given`` say."""
@@ -149,6 +154,7 @@ def endpoint(
             handler=handler,
             brief=brief,
             sends=sends,
+            max_body=max_body,
             before_file=before_file,
         )
 

@@ -13,6 +13,9 @@ from postroom.clock import SECOND
 from postroom.directory.values import one_line
 from postroom.messages.records import MAX_CONTENT, MAX_SUBJECT, Language, State
 
+MAX_EXCERPT: Final = 1_000
+"""Characters of the message that a report quotes at most."""
+
 _MAX_REPLY: Final = 200
 _MAX_NAME: Final = 120
 
@@ -31,6 +34,7 @@ class ReportTexts(Struct, frozen=True, kw_only=True):
     continued: str
     left_out: str
     no_address: str
+    original: str
     states: dict[State, str]
     """The five final states, in the order in which they are listed."""
 
@@ -47,6 +51,7 @@ _POLISH: Final = ReportTexts(
     continued="Nie otrzymali tej wiadomości (ciąg dalszy):",
     left_out="Liczba dalszych osób i adresów, których ten raport nie wymienia: {}",
     no_address="brak adresu",
+    original="Początek wiadomości:",
     states={
         "delivered": "doręczono",
         "failed": "nie doręczono",
@@ -68,6 +73,7 @@ _ENGLISH: Final = ReportTexts(
     continued="These did not get the message (continued):",
     left_out="Number of further people and addresses that this report does not name: {}",
     no_address="no address",
+    original="The message begins:",
     states={
         "delivered": "delivered",
         "failed": "failed",
@@ -105,6 +111,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """State of the copy to oneself, if there is one."""
     unreached: list[Unreached]
     """As many as the report names; the rest follows from ``states``."""
+    original: str = ""
+    """The beginning of the message, if it is to be quoted; cut where it is longer than ``MAX_EXCERPT``."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -143,6 +151,8 @@ def _head(summary: Summary, texts: ReportTexts) -> list[str]:
             lines.append(f"  {texts.twice.format(summary.twice)}")
     if summary.copy is not None:
         lines += ["", texts.copy.format(texts.states[summary.copy])]
+    if summary.original:
+        lines += ["", texts.original, *(f"> {line}" for line in _cut(summary.original, MAX_EXCERPT).splitlines())]
     return lines
 
 

@@ -1,7 +1,8 @@
 """The end of a message: its status is settled when the last recipient is done, and its author may get a summary report.
 
 A report is a message of its own (kind ``summary``), of no author, in reply to the one it speaks of, in its language, to its
-author alone; a long one is several messages. It is made in the transaction that settles the message, so there is
+author alone; a long one is several messages. Of a message that a program sent in its own name, it goes to the address that the
+program gave (``summary_email``). It is made in the transaction that settles the message, so there is
 one for each time that a message becomes settled, and a new one after a retry. Bounces that come after the end make one more,
 when no more of them have come for a while.
 """
@@ -17,7 +18,7 @@ from postroom.directory import people
 from postroom.directory.values import chunks
 from postroom.messages import queueing
 from postroom.messages.records import Language, State
-from postroom.messages.report_texts import Summary, Unreached, render
+from postroom.messages.report_texts import MAX_EXCERPT, Summary, Unreached, render
 from postroom.settings import Settings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
@@ -36,6 +37,16 @@ _NUMBERS: Final[BindParameter[int]] = bindparam("numbers", expanding=True)
 _OWN: Final = recipients.c.message_id == messages.c.id
 _MISSED: Final = or_(
     recipients.c.state.in_(("failed", "expired", "cancelled")), and_(recipients.c.state == "suppressed", recipients.c.email != null())
+)
+
+_EXCERPT: Final = case(
+    (and_(messages.c.author_id == null(), messages.c.content_format == "plain"), func.substr(messages.c.content, 1, MAX_EXCERPT + 1)),
+    else_="",
+)
+"""What a report quotes: a program keeps no list of what it sent, an author does. HTML would have to be made text first."""
+_REPORTED: Final = (
+    *(messages.c[name] for name in ("id", "dialect", "subject", "language", "sent_at", "settled_at", "retain_until")),
+    _EXCERPT.label("original"),
 )
 
 _LOCK: Final = select(messages.c.id).where(messages.c.id.in_(_NUMBERS)).order_by(messages.c.id).with_for_update(key_share=True)
@@ -119,23 +130,23 @@ def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
 
 
 def _wanting_report(tx: Tx, settled: Sequence[int]) -> list[int]:
-    """Return those of the settled messages whose author is to get a report."""
+    """Return those of the settled messages that somebody is to get a report of."""
+    to_author = and_(messages.c.send_summary, messages.c.author_id != null())
     wanting: list[int] = []
     for chunk in chunks(settled):
-        wanted = and_(messages.c.id.in_(chunk), messages.c.send_summary, messages.c.kind == "message", messages.c.author_id != null())
+        wanted = and_(messages.c.id.in_(chunk), messages.c.kind == "message", or_(to_author, messages.c.summary_email != null()))
         wanting += tx.execute(select(messages.c.id).where(wanted).order_by(messages.c.id)).scalars()
     return wanting
 
 
 def _report(tx: Tx, settings: Settings, message_ids: Sequence[int], now: int) -> None:
     """Write the reports of a few settled messages and queue them."""
-    columns = (messages.c.id, messages.c.dialect, messages.c.subject, messages.c.language, messages.c.sent_at, messages.c.settled_at)
-    rows = tx.execute(select(*columns).where(messages.c.id.in_(message_ids)).order_by(messages.c.id)).all()
+    rows = tx.execute(select(*_REPORTED).where(messages.c.id.in_(message_ids)).order_by(messages.c.id)).all()
     outcomes = _outcomes(tx, message_ids)
     unreached = _unreached(tx, message_ids)
     parts = [part for row in rows for part in _parts(row, outcomes[row.id], unreached[row.id], now)]
     numbers = list(tx.execute(insert(messages).returning(messages.c.id), parts).scalars())
-    _list_authors(tx, numbers)
+    _list_readers(tx, numbers)
     queueing.queue_listed(tx, settings.delivery, numbers, "single", now)
     _settle_locked(tx, numbers, now)  # at once, where the author has no address
     wakeup.notify(tx)
@@ -196,15 +207,17 @@ def _parts(row: Row[*tuple[Any, ...]], outcomes: _Outcomes, unreached: list[Unre
         twice=outcomes.twice,
         copy=outcomes.copy,
         unreached=unreached,
+        original=row.original,
     )
     common = {"kind": "summary", "dialect": row.dialect, "in_reply_to": row.id, "language": language, "status": "pending"}
-    times = {"created_at": now, "modified_at": now, "sent_at": now}
+    times = {"created_at": now, "modified_at": now, "sent_at": now, "retain_until": row.retain_until}
     return [{**common, **times, "subject": part.subject, "content": part.content} for part in render(summary, language)]
 
 
-def _list_authors(tx: Tx, report_ids: Sequence[int]) -> None:
-    """Put on the roll of each report the author of the message it speaks of."""
+def _list_readers(tx: Tx, report_ids: Sequence[int]) -> None:
+    """Put on the roll of each report the author of the message it speaks of, or else the address that was given for it."""
     subject = messages.alias("subject")
-    source = messages.join(subject, subject.c.id == messages.c.in_reply_to).join(users, users.c.id == subject.c.author_id)
-    author = select(messages.c.id, users.c.id, queueing.own_address()).select_from(source).where(messages.c.id.in_(report_ids))
-    tx.execute(insert(recipients).from_select(["message_id", "user_id", "email"], author.order_by(messages.c.id)))
+    source = messages.join(subject, subject.c.id == messages.c.in_reply_to).outerjoin(users, users.c.id == subject.c.author_id)
+    email = case((subject.c.author_id == null(), subject.c.summary_email), else_=queueing.own_address())
+    reader = select(messages.c.id, users.c.id, email).select_from(source).where(messages.c.id.in_(report_ids))
+    tx.execute(insert(recipients).from_select(["message_id", "user_id", "email"], reader.order_by(messages.c.id)))

@@ -275,7 +275,12 @@ messages: Final = Table(
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
-    Index("ix_messages_client_id", "client_id", sqlite_where=text("client_id IS NOT NULL"), postgresql_where=text("client_id IS NOT NULL")),
+    Index(
+        "ix_messages_client_id",  # what programs sent and is not done; what is done grows without bounds and is not asked for by program
+        "client_id",
+        sqlite_where=text("status = 'pending' AND client_id IS NOT NULL"),
+        postgresql_where=text("status = 'pending' AND client_id IS NOT NULL"),
+    ),
     Index(
         "ix_messages_from_address_id",
         "from_address_id",

@@ -80,6 +80,14 @@ class Installation:
         assert body["message"]
         return body
 
+    def mail(self, method: str, client: Client | None = None, *, expecting: int = 200, **parameters: str) -> Any:
+        """Call a method of services/mailing as the administrative program, or another one; return the decoded answer."""
+        program = client or self.admin
+        auth = OAuth1(program.key, program.secret)
+        response = self.http.post(self.url(f"mailing/{method}"), data=parameters or {"nothing": ""}, auth=auth, timeout=60)
+        assert response.status_code == expecting, response.text
+        return response.json()
+
     def draft(self, token: Token | None = None, **parameters: str) -> str:
         return str(self.ask("create_message", token, **parameters)["message_id"])
 

@@ -4,6 +4,7 @@ The order matters. The signature is verified before arguments are looked at, and
 fields of a multipart body are not signed (RFC 5849 §3.4.1.3.1). All arguments are checked before a handler runs.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -20,7 +21,20 @@ from postroom.dialects import multipart, oauth1
 from postroom.dialects.endpoint import Endpoint
 from postroom.dialects.multipart import BadMultipart, Part
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.usos import apiref, apisrv, arguments, csgroups, errors, formats, instaddr, mailclient, oauth, prgroups, users
+from postroom.dialects.usos import (
+    apiref,
+    apisrv,
+    arguments,
+    csgroups,
+    errors,
+    formats,
+    instaddr,
+    mailclient,
+    mailing,
+    oauth,
+    prgroups,
+    users,
+)
 from postroom.dialects.usos.arguments import Upload
 from postroom.dialects.usos.auth import authenticate
 from postroom.dialects.usos.call import Call
@@ -40,6 +54,7 @@ MODULES: Final[Sequence[Module]] = (
     csgroups.MODULE,
     instaddr.MODULE,
     mailclient.MODULE,
+    mailing.MODULE,
     oauth.MODULE,
     prgroups.MODULE,
     users.MODULE,
@@ -54,6 +69,8 @@ _PREFIX: Final = "services/"
 
 _UNASKED: Final = frozenset((*OUTPUT, *REPEATABLE))
 """Arguments in which two requests may differ that ask for the same thing."""
+_LONG: Final = 65_536
+"""Bytes of a body from which it is decoded in a thread of its own, so that no other request waits for it."""
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -173,13 +190,17 @@ class _Exchange(Struct, frozen=True):
         """Read the parameters of the body; one of another type, such as the empty octet-stream of one client (§3.1), has none."""
         if self.request.headers.get("content-type", "").partition(";")[0].strip().lower() != _URLENCODED:
             return []
-        limit = self.store.settings.http.max_body
+        limit = self._max_body()
         body = bytearray()
         async for chunk in self.request.stream():
             body += chunk
             if len(body) > limit:
                 raise TooLarge("body", limit)
-        return decode(bytes(body))
+        return await asyncio.to_thread(decode, bytes(body)) if len(body) > _LONG else decode(bytes(body))
+
+    def _max_body(self) -> int:
+        settings = self.store.settings
+        return settings.http.max_body if self.endpoint.max_body is None else self.endpoint.max_body(settings)
 
     async def _form(self, call: Call, known: Pairs, stack: AsyncExitStack) -> tuple[Pairs, Upload | None]:
         """Read a multipart body; the file of an upload goes to the blob store as it comes."""
@@ -188,7 +209,7 @@ class _Exchange(Struct, frozen=True):
         fields = await multipart.read_form(
             self.request.stream(),
             self.request.headers.get("content-type"),
-            limit=self.store.settings.http.max_body,
+            limit=self._max_body(),
             open_file=receiver.open,
         )
         return fields, receiver.upload

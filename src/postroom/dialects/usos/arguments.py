@@ -80,6 +80,11 @@ def whole_number(description: str, least: int, most: int, *, default: str) -> Ar
     return Argument(parse=parse, type="int", description=description, default=default)
 
 
+def json(description: str) -> Argument:
+    """Declare a required text in JSON, which the handler decodes: what is in it depends on the method."""
+    return Argument(parse=str, type="JSON", description=description, required=True)
+
+
 def boolean(description: str, *, default: str | None = None) -> Argument:
     """Declare a truth value: true or false, in any case (Python clients send True)."""
     return Argument(parse=_boolean, type="bool", description=description, default=default)

@@ -5,8 +5,9 @@ with a token or with ``as_user_id``. The setting ``usos.administrative_mail`` cl
 What a method ignores is not even looked at; what is optional must be right where it is given.
 """
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -27,6 +28,9 @@ from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
 
 AS_USER = "as_user_id"
+
+_LONG: Final = 65_536
+"""Characters signed from which the signature is computed in a thread of its own, so that no other request waits for it."""
 
 
 class _Identity(Struct, frozen=True, kw_only=True):
@@ -56,7 +60,10 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     _check_connection(claim, access, url, plaintext_over_http=settings.usos.plaintext_over_http)
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
-    client = _verified(identity, claim, scope["method"], url)
+    if sum(len(value) for _, value in claim.signed) > _LONG:
+        client = await asyncio.to_thread(_verified, identity, claim, scope["method"], url)
+    else:
+        client = _verified(identity, claim, scope["method"], url)
     if access.is_administrative(configured=settings.usos.administrative_mail) and not client.administrative:
         raise errors.method_forbidden("trusted_required")
     nonce = Nonce(client_id=client.id, timestamp=claim.timestamp, nonce=claim.nonce)

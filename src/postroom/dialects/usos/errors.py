@@ -33,6 +33,9 @@ _PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "from_address_id": ("from_inst_address_id",),
     "primary_group_codes": ("primary_group_ids",),
     "callback": ("oauth_callback",),
+    "sender_name": ("from_name",),
+    "sender_email": ("from_email",),
+    "summary_email": ("send_summary_to",),
 }
 """Our names of objects and values → their parameters, of which the first that the method has is meant; all other names are the same."""
 

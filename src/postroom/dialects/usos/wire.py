@@ -72,9 +72,14 @@ def ids(numbers: Iterable[int]) -> list[str]:
     return [str(number) for number in numbers]
 
 
+def status_of(state: State) -> RecipientStatus | None:
+    """Return a recipient's state in the words of the dialect (§4.5)."""
+    return _STATUS[state]
+
+
 def recipient_status(recipient: Recipient) -> RecipientStatus | None:
     """Return the status of a recipient: null while the message is a draft, and for whoever has no address (§4.3)."""
-    return None if recipient.email is None else _STATUS[recipient.state]
+    return None if recipient.email is None else status_of(recipient.state)
 
 
 ATTACHMENT: Final = ObjectType[AttachmentView](

@@ -30,7 +30,7 @@ def upgrade() -> None:
     # Said in SQL: Alembic would make the table anew on SQLite, though a column may bring its own reference along.
     op.execute("ALTER TABLE messages ADD COLUMN client_id INTEGER CONSTRAINT fk_messages_client_id REFERENCES clients (id)")
     op.add_column("messages", sa.Column("summary_email", sa.Text(), nullable=True))
-    sent_by_program = sa.text("client_id IS NOT NULL")
+    sent_by_program = sa.text("status = 'pending' AND client_id IS NOT NULL")
     op.create_index("ix_messages_client_id", "messages", ["client_id"], sqlite_where=sent_by_program, postgresql_where=sent_by_program)
     op.create_table(
         "request_tokens",
