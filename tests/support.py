@@ -1,7 +1,7 @@
 """What several tests need: counting statements, people and messages to begin with."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -21,16 +21,20 @@ def counted(store: Store) -> Iterator[list[str]]:
         if statement.split(None, 1)[0].upper() not in {"BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA"}:
             statements.append(statement)
 
-    run = plain.run
+    run, run_many = plain.run, plain.run_many
 
     def remember_plain(tx: Tx, *given: tuple[Statement, Mapping[str, object]]) -> list[Rows]:
         statements.extend(statement[tx.dialect.name] for statement, _ in given)
         return run(tx, *given)
 
+    def remember_many(tx: Tx, statement: str, given: Sequence[Mapping[str, object]]) -> None:
+        statements.append(statement)
+        run_many(tx, statement, given)
+
     event.listen(Engine, "before_cursor_execute", remember)
-    plain.run = remember_plain
+    plain.run, plain.run_many = remember_plain, remember_many
     try:
         yield statements
     finally:
         event.remove(Engine, "before_cursor_execute", remember)
-        plain.run = run
+        plain.run, plain.run_many = run, run_many

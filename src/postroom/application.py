@@ -37,12 +37,12 @@ def application(store: Store) -> ASGIApp:
     """Put the application together on an opened store, which the caller closes."""
     router = Router(
         [
+            *consent.routes(store, "/services/oauth/authorize", {key: scope.allows for key, scope in SCOPES.items()}),
+            Mount("/services", usos.application(store)),  # what is asked for most comes early: routes are tried one by one
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
-            *consent.routes(store, "/services/oauth/authorize", {key: scope.allows for key, scope in SCOPES.items()}),
             *reference.routes(store.settings, MODULES),
-            Mount("/services", usos.application(store)),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert
 
 from postroom.clock import DAY
 from postroom.directory import emails
@@ -20,7 +20,7 @@ from postroom.messages.queueing import Line
 from postroom.messages.records import MAX_CONTENT, MAX_SUBJECT, ContentFormat, Lane, Language, Mailbox, MailOptions
 from postroom.messages.texts import check_line, check_text
 from postroom.settings import Settings
-from postroom.storage import bulk, wakeup
+from postroom.storage import bulk, plain, wakeup
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages
 
@@ -40,7 +40,23 @@ _SHOWN: Final = 100
 _ROWS: Final = 1_000
 """Messages that are written together, so that memory stays bounded."""
 
-_CREATE: Final = insert(messages).returning(messages.c.id)
+_COLUMNS: Final = (
+    "dialect",
+    "client_id",
+    "subject",
+    "content",
+    "content_format",
+    "language",
+    "summary_email",
+    "template",
+    "mail",
+    "status",
+    "created_at",
+    "modified_at",
+    "sent_at",
+    "retain_until",
+)
+_CREATE: Final = plain.compiled(lambda _: insert(messages).values({name: bindparam(name) for name in _COLUMNS}).returning(messages.c.id))
 
 
 class Letter(Struct, frozen=True, kw_only=True):
@@ -118,7 +134,7 @@ def send_all(tx: Tx, settings: Settings, client_id: int, mailings: Sequence[Mail
 
 def create(tx: Tx, client_id: int, letter: Letter, now: int, *, template: bool = False) -> int:
     """Write a checked message, pending and with nobody on its roll yet; return its number."""
-    return int(tx.execute(_CREATE, _row(client_id, letter, now, template=template)).scalar_one())
+    return int(plain.run(tx, (_CREATE, _row(client_id, letter, now, template=template)))[0][0][0])
 
 
 def queue(tx: Tx, settings: Settings, lines: Sequence[Line], lane: Lane, now: int) -> None:

@@ -13,6 +13,7 @@ from psycopg import sql
 from sqlalchemy import Insert, Table, func, insert, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 
+from postroom.storage import plain
 from postroom.storage.database import Tx
 
 _FEW: Final = 100
@@ -23,9 +24,15 @@ def insert_rows(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> None
     """Insert rows, in their order; all have the same columns, and values that the database takes as they are."""
     if not rows:
         return
-    if tx.dialect.name != "postgresql" or len(rows) <= _FEW:
+    if tx.dialect.name == "sqlite":
+        plain.run_many(tx, _plain_insert(table, tuple(rows[0])), rows)
+    elif len(rows) <= _FEW:
         tx.execute(_insert(table), rows)
-        return
+    else:
+        _copy(tx, table, rows)
+
+
+def _copy(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     columns = list(rows[0])
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns)))
     connection = cast("PostgresqlConnection[Any]", tx.connection.driver_connection)
@@ -46,6 +53,11 @@ def reserve_ids(tx: Tx, table: Table, count: int) -> list[int]:
     # Nobody else writes while this transaction lasts; rows with numbers of their own move the sequence on by themselves.
     last = tx.execute(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}).scalar_one_or_none() or 0
     return list(range(last + 1, last + 1 + count))
+
+
+@cache
+def _plain_insert(table: Table, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
 
 
 @cache

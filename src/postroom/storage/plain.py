@@ -48,6 +48,15 @@ def run(tx: Tx, *statements: tuple[Statement, Mapping[str, object]]) -> list[Row
     return _run_in_pipeline(tx, [(statement["postgresql"], values) for statement, values in statements])
 
 
+def run_many(tx: Tx, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Run one statement of SQLite's, which returns nothing, for each of the rows. Raises as ``run``."""
+    driver = cast("sqlite3.Connection", tx.connection.driver_connection)
+    try:
+        driver.executemany(statement, rows)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+
+
 @contextmanager
 def savepoint(tx: Tx) -> Iterator[None]:
     """Undo what is done within when it raises, and nothing else."""
