@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from postroom import clock
-from postroom.directory import contacts, passwords, people
+from postroom.directory import clients, contacts, passwords, people
 from postroom.directory.people import NewPerson
 from postroom.storage.store import Store
 
@@ -86,3 +86,39 @@ def test_a_password_that_cannot_be_set_is_one_sentence(
     told = run("user", "password", user, "--stdin")
     assert (told.status, told.err.count("\n")) == (1, 1)
     assert place.database.read_now(passwords.by_id, 1) is None
+
+
+def test_clients_are_listed(run: Any, place: Store) -> None:
+    assert "client add" in run("client", "list").out
+    key, other = added(run), added(run, "--administrative")
+    run("client", "disable", other)
+    lines = run("client", "list").out.splitlines()
+    assert any(key in line and "active" in line for line in lines)
+    assert any(other in line and "disabled" in line and "yes" in line for line in lines)
+    assert [json.loads(line)["key"] for line in run("client", "list", "--json").out.splitlines()] == [key, other]
+
+
+def test_a_token_that_was_lost_is_found_and_revoked_by_its_number(run: Any, place: Store) -> None:
+    """Nobody is shown the token itself; what does not hold any more is not listed."""
+    jan = place.database.write_now(people.add, NewPerson(first_name="Jan", last_name="Lis"), clock.now())
+    key = added(run)
+    assert "No program" in run("token", "list").out
+    token = json.loads(run("token", "add", "--client", key, "--user", str(jan), "--scope", "mailclient", "--json").out)["token"]
+    for chosen in ([], ["--client", key], ["--user", str(jan)]):
+        shown = run("token", "list", *chosen).out
+        assert "Jan Lis" in shown
+        assert "mailclient" in shown
+        assert token not in shown
+    assert "Jan Lis" not in run("token", "list", "--user", str(jan + 1)).out
+    number = json.loads(run("token", "list", "--json").out)["id"]
+    assert run("token", "revoke", str(number)).out == "Revoked.\n"
+    assert place.database.read_now(clients.token_by_key, place.vault, token, clock.now()) is None
+    assert "No program" in run("token", "list").out
+    assert run("token", "revoke", str(number)).status == 1
+    assert run("token", "list", "--client", "nobody").status == 1
+
+
+def test_a_scope_that_does_not_exist_is_refused(run: Any, place: Store) -> None:
+    told = run("token", "add", "--client", added(run), "--user", "1", "--scope", "mailcleint")
+    assert told.status == 1
+    assert "did you mean mailclient?" in told.err

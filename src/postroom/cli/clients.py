@@ -1,6 +1,7 @@
 """The commands for programs that call the API, and for their rights: client, token."""
 
-from typing import Annotated
+import difflib
+from typing import Annotated, Final
 
 import typer
 
@@ -16,16 +17,22 @@ Url = Annotated[str | None, typer.Option(help="Page of the program, for people."
 Email = Annotated[str | None, typer.Option(help="Whom to write to about it.")]
 
 
+_SHOWN: Final = 50
+_PAGE: Final = 1_000
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
     programs = command_group(app, "client", "Programs that call the API.")
     programs.command("add", epilog='Example: postroom client add "Timetable" --callback https://timetable.example/back')(add_client)
+    programs.command("list", epilog="Example: postroom client list")(list_clients)
     programs.command("show", epilog="Example: postroom client show KEY")(show_client)
     programs.command("change", epilog="Example: postroom client change KEY --callback https://timetable.example/back")(change_client)
     programs.command("disable", epilog="Example: postroom client disable KEY")(disable_client)
     rights = command_group(app, "token", "Rights of programs to act for people.")
     rights.command("add", epilog="Example: postroom token add --client KEY --user 17 --scope mailclient")(add_token)
-    rights.command("revoke", epilog="Example: postroom token revoke TOKEN")(revoke_token)
+    rights.command("list", epilog="Example: postroom token list --user 17")(list_tokens)
+    rights.command("revoke", epilog="Example: postroom token revoke 12")(revoke_token)
 
 
 def add_client(  # noqa: PLR0917 - what a person may say of a program
@@ -47,6 +54,24 @@ def add_client(  # noqa: PLR0917 - what a person may say of a program
         print_json({"id": client.id, "key": client.key, "secret": client.secret})
     else:
         _print_pair(f"Client {client.id}: {client.name}", client.key, client.secret)
+
+
+def list_clients(as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
+    """List the programs that may call the API, and those that no longer may."""
+    from postroom.directory import contacts  # noqa: PLC0415 - as above
+
+    shown = table("Clients", "client", "name", "key", "state", "administrative", "since", times=("since",))
+    after = 0
+    with opened_store() as store:
+        while programs := store.database.read_now(contacts.programs, after, _PAGE):
+            for program in programs:
+                if as_json:
+                    print_json(program)
+                state, administrative = "active" if program.active else "disabled", "yes" if program.administrative else ""
+                row(shown, program.id, program.name, program.key, state, administrative, moment(program.created_at))
+            after = programs[-1].id
+    if not as_json:
+        console().print(shown if after else "There is no client; 'postroom client add NAME' makes one.")
 
 
 def show_client(key: Key, as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
@@ -104,10 +129,15 @@ def add_token(
     as_json: AsJson = False,  # noqa: FBT002 - as above
 ) -> None:
     """Let a client act for a person within scopes, and print the token and its secret: this once, they are kept encrypted."""
+    from postroom.dialects.usos.scopes import SCOPES  # noqa: PLC0415 - as above
     from postroom.directory import clients  # noqa: PLC0415 - as above
     from postroom.directory.records import Token  # noqa: PLC0415 - as above
     from postroom.storage.database import Tx  # noqa: PLC0415 - as above
     from postroom.storage.secrets import Vault  # noqa: PLC0415 - as above
+
+    for unknown in sorted(set(scope) - SCOPES.keys()):
+        near = difflib.get_close_matches(unknown, SCOPES, 1)
+        raise CommandFailure(f"There is no scope {unknown!r}; {f'did you mean {near[0]}?' if near else 'docs/usos.md lists them.'}")
 
     def add(tx: Tx, vault: Vault) -> Token:
         client = clients.client_by_key(tx, vault, client_key)
@@ -123,12 +153,42 @@ def add_token(
         _print_pair(f"Token for user {user}: {', '.join(sorted(token.scopes))}", token.token, token.secret)
 
 
-def revoke_token(token: Annotated[str, typer.Argument(help="The token, as 'postroom token add' printed it.", metavar="TOKEN")]) -> None:
-    """End a token for good: from now on its client cannot act for the person by it."""
-    from postroom.directory import clients  # noqa: PLC0415 - as above
+def list_tokens(
+    client_key: Annotated[str | None, typer.Option("--client", help="Only those of this client.", metavar="KEY")] = None,
+    user: Annotated[int | None, typer.Option("--user", min=1, help="Only those for this person.", metavar="ID")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show.")] = _SHOWN,
+    as_json: AsJson = False,  # noqa: FBT002 - as above
+) -> None:
+    """List which programs may act for whom, the newest rights first; the tokens themselves are not shown."""
+    from postroom.directory import contacts, grants  # noqa: PLC0415 - as above
 
     with opened_store() as store:
-        store.database.write_now(clients.revoke_token, token, clock.now())
+        client_id = None if client_key is None else store.database.read_now(contacts.program, client_key).id
+        found = store.database.read_now(grants.standing, client_id, user, clock.now(), limit)
+    shown = table("Tokens", "token", "client", "person", "scopes", "since", "until", times=("since", "until"))
+    for one in found:
+        if as_json:
+            print_json(one)
+        person = f"{one.user_name} ({one.user_id})"
+        until = moment(one.expires_at) or "revoked"
+        row(shown, one.id, one.client_name, person, ", ".join(one.scopes), moment(one.created_at), until)
+    if not as_json:
+        console().print(shown if found else "No program may act for anybody by a token.")
+
+
+def revoke_token(
+    token: Annotated[
+        str, typer.Argument(help="The token, as 'postroom token add' printed it, or its number in 'postroom token list'.", metavar="TOKEN")
+    ],
+) -> None:
+    """End a token for good: from now on its client cannot act for the person by it."""
+    from postroom.directory import clients, grants  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        if len(token) < clients.KEY_LENGTH and token.isdecimal():
+            store.database.write_now(grants.end, int(token), clock.now())
+        else:
+            store.database.write_now(clients.revoke_token, token, clock.now())
     console().print("Revoked.")
 
 

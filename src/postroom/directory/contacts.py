@@ -1,11 +1,11 @@
 """What a program says of itself to people, and where people may be sent back to it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from postroom.directory import callbacks, emails
 from postroom.directory.values import MAX_URL, check_line, storable
@@ -57,6 +57,22 @@ def program(tx: Tx, key: str) -> Program:
     row = tx.execute(select(clients).where(clients.c.key == key)).first() if storable(key) else None
     if row is None:
         raise NotFound("client", key)
+    return _program(row)
+
+
+def programs(tx: Tx, after: int, limit: int) -> list[Program]:
+    """Return up to ``limit`` programs behind the number ``after``, by number."""
+    rows = tx.execute(select(clients).where(clients.c.id > after).order_by(clients.c.id).limit(limit))
+    return [_program(row) for row in rows]
+
+
+def change(tx: Tx, key: str, changes: Mapping[str, object]) -> None:
+    """Change some fields of the contact of a program. Raises as ``checked``, and ``NotFound("client", key)``."""
+    changed = msgspec.structs.replace(program(tx, key).contact, **changes)
+    tx.execute(update(clients).where(clients.c.key == key).values(checked(changed)))
+
+
+def _program(row: Row[*tuple[Any, ...]]) -> Program:
     return Program(
         id=row.id,
         key=row.key,
@@ -66,9 +82,3 @@ def program(tx: Tx, key: str) -> Program:
         created_at=row.created_at,
         contact=Contact(url=row.url, email=row.email, callbacks=tuple(row.callbacks.splitlines())),
     )
-
-
-def change(tx: Tx, key: str, changes: Mapping[str, object]) -> None:
-    """Change some fields of the contact of a program. Raises as ``checked``, and ``NotFound("client", key)``."""
-    changed = msgspec.structs.replace(program(tx, key).contact, **changes)
-    tx.execute(update(clients).where(clients.c.key == key).values(checked(changed)))

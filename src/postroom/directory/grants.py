@@ -10,18 +10,18 @@ from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from postroom.clock import DAY, MINUTE
-from postroom.directory import clients
+from postroom.directory import clients, people
 from postroom.directory.callbacks import OUT_OF_BAND, allowed, check
 from postroom.directory.records import RequestToken, Token
-from postroom.directory.values import storable
+from postroom.directory.values import LARGEST_ID, storable
 from postroom.errors import Invalid, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 from postroom.storage.tables import clients as clients_table
-from postroom.storage.tables import request_tokens, tokens
+from postroom.storage.tables import request_tokens, tokens, users
 
 LIFETIME: Final = 30 * MINUTE
 """Milliseconds from the request to the exchange."""
@@ -51,6 +51,19 @@ class Question(Struct, frozen=True, kw_only=True):
     def out_of_band(self) -> bool:
         """The person carries the verifier to the program."""
         return self.callback == OUT_OF_BAND
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A token that holds, as an operator sees it: nobody is shown the token itself."""
+
+    id: int
+    client_name: str
+    user_id: int
+    user_name: str
+    scopes: list[str]
+    created_at: int
+    expires_at: int | None
+    """``None``: it holds until it is revoked."""
 
 
 def ask(tx: Tx, vault: Vault, client_id: int, callback: str, scopes: Iterable[str], now: int) -> RequestToken:  # noqa: PLR0917 - as units are called
@@ -145,6 +158,29 @@ def withdraw(tx: Tx, client_id: int, user_id: int, now: int) -> None:
     own = (_t.client_id == client_id, _t.user_id == user_id, _t.revoked_at.is_(None))
     tx.execute(update(tokens).where(*own).values(revoked_at=now))
     tx.execute(delete(request_tokens).where(_r.client_id == client_id, _r.user_id == user_id))
+
+
+def standing(tx: Tx, client_id: int | None, user_id: int | None, now: int, limit: int) -> list[Standing]:
+    """Return tokens that hold now, of a client, for a person, or all; the newest first."""
+    chosen = [column == number for column, number in ((_t.client_id, client_id), (_t.user_id, user_id)) if number is not None]
+    holds = and_(_t.revoked_at.is_(None), or_(_t.expires_at.is_(None), _t.expires_at > now))
+    columns = (_t.id, clients_table.c.name.label("client_name"), _t.user_id, people.full_name().label("user_name"))
+    source = tokens.join(clients_table, clients_table.c.id == _t.client_id).join(users, users.c.id == _t.user_id)
+    rows = tx.execute(
+        select(*columns, _t.scopes, _t.created_at, _t.expires_at)
+        .select_from(source)
+        .where(holds, *chosen)
+        .order_by(_t.id.desc())
+        .limit(limit)
+    )
+    return [Standing(**{**row._asdict(), "scopes": sorted(clients.split_scopes(row.scopes))}) for row in rows]
+
+
+def end(tx: Tx, number: int, now: int) -> None:
+    """End the token of that number (``Standing.id``) for good. Raises ``NotFound("token", number)``."""
+    own = (_t.id == number, _t.revoked_at.is_(None))
+    if not 0 < number <= LARGEST_ID or tx.execute(update(tokens).where(*own).values(revoked_at=now)).rowcount == 0:
+        raise NotFound("token", number)
 
 
 def forget_requests(tx: Tx, now: int, limit: int) -> int:
