@@ -15,6 +15,7 @@ from postroom.directory import emails
 from postroom.directory.inserting import insert_into
 from postroom.directory.values import LARGEST_ID, check_line, chunks, one_line, storable
 from postroom.errors import Invalid, NotFound
+from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.tables import suppressions
 
@@ -25,6 +26,8 @@ MAX_DETAIL: Final = 500
 """Characters of ``detail``."""
 LATEST: Final = 253_402_300_799_000
 """The last second of the year 9999: no entry ends later, other than never."""
+
+_FEW: Final = 3
 
 _WORDS: Final[Mapping[Reason, str]] = {
     "hard_bounce": "hard bounce",
@@ -141,9 +144,16 @@ def explanation(tx: Tx, email: ColumnElement[Any], now: int) -> ColumnElement[An
 
 
 def explanations(tx: Tx, addresses: Iterable[str], now: int) -> dict[str, str]:
-    """Say of those of the addresses that are on the list why they are; the keys are in lower case. One query for 500 addresses."""
+    """Say of those of the addresses that are on the list why they are; the keys are in lower case. One query for 500 addresses.
+
+    For a few, of whom hardly ever one is on the list, one each that only asks whether it is.
+    """
     found: dict[str, str] = {}
-    for some in chunks({address.lower() for address in addresses}):
+    asked = {address.lower() for address in addresses}
+    if len(asked) <= _FEW:
+        on_list = plain.run(tx, *((_ON_LIST, {"address": address, "now": now}) for address in asked))
+        asked = {address for address, rows in zip(asked, on_list, strict=True) if rows}
+    for some in chunks(asked):
         rows = tx.execute(_EXPLAINED[tx.dialect.name], {"addresses": some, "now": now})
         found.update({address: words for address, words in rows})  # noqa: C416 - dict() of rows loses the types
     return found
@@ -184,6 +194,8 @@ def _explained(dialect: str) -> Select[Any]:
 
 _EXPLAINED: Final = {dialect: _explained(dialect) for dialect in ("sqlite", "postgresql")}
 """Built once: each message of a program asks it, and building it costs more than asking."""
+
+_ON_LIST: Final = plain.compiled(lambda _: select(_s.id).where(func.lower(_s.email) == bindparam("address"), _holds(bindparam("now"))))
 
 
 def _normal(email: str) -> str:
