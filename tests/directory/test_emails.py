@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.directory.emails import normalise, unique
+from postroom.directory.emails import checked, normalise
+from postroom.errors import Invalid
 from postroom.mailbox import MAX_EMAIL
 
 
@@ -81,6 +82,14 @@ def test_nothing_that_could_break_a_header_or_a_command_passes(address: str) -> 
         assert normalise(normal) == normal
 
 
-def test_a_list_keeps_the_first_spelling_of_each_and_tells_what_is_none() -> None:
-    assert unique(["Jan@x.pl", "nobody", " jan@X.PL ", "b@x.pl", "a b@x.pl"]) == (["Jan@x.pl", "b@x.pl"], ["nobody", "a b@x.pl"])
-    assert unique([]) == ([], [])
+def test_a_list_keeps_the_first_spelling_of_each() -> None:
+    assert checked("emails", ["Jan@x.pl", " jan@X.PL ", "b@x.pl"]) == ["Jan@x.pl", "b@x.pl"]
+    assert checked("emails", []) == []
+
+
+def test_those_that_are_none_are_named_and_the_rest_of_many_is_counted() -> None:
+    with pytest.raises(Invalid, match=r"'nobody', 'a b@x.pl'$") as caught:
+        checked("recipients", ["Jan@x.pl", "nobody", "b@x.pl", "a b@x.pl"])
+    assert caught.value.parameter == "recipients"
+    with pytest.raises(Invalid, match=f"'{'x' * 100}', .*, 'n8' and 2 more$"):
+        checked("recipients", ["x" * 500, *(f"n{place}" for place in range(11))])

@@ -5,10 +5,18 @@ the same reason local parts beyond ASCII are refused.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import idna
 
+from postroom.errors import Invalid
 from postroom.mailbox import MAX_EMAIL, is_mailbox
+
+_NAMED: Final = 10
+"""Bad addresses that an error names at most."""
+
+_SHOWN: Final = 100
+"""Characters of each that it shows."""
 
 
 def normalise(address: str) -> str | None:
@@ -23,8 +31,11 @@ def normalise(address: str) -> str | None:
     return normal if is_mailbox(normal) else None
 
 
-def unique(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the addresses in their normal form, each once regardless of case, the first spelling of it; and those that are none."""
+def checked(parameter: str, addresses: Iterable[str]) -> list[str]:
+    """Return the addresses in their normal form, each once regardless of case, the first spelling of it.
+
+    Raises ``Invalid(parameter, …)``, which names those that are none: the first ten of them, and how many more there are.
+    """
     good: dict[str, str] = {}
     bad: list[str] = []
     for address in addresses:
@@ -33,7 +44,10 @@ def unique(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
             bad.append(address)
         else:
             good.setdefault(normal.lower(), normal)
-    return list(good.values()), bad
+    if bad:
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        raise Invalid(parameter, "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]) + more)
+    return list(good.values())
 
 
 def _to_ascii(domain: str) -> str:

@@ -155,7 +155,7 @@ def _checked(tx: Tx, group_id: int, user_ids: Iterable[int], subgroup_ids: Itera
     for number in wanted_users:
         if number not in existing:
             raise NotFound("user", number)
-    return _Members(wanted_users, wanted_groups, _checked_emails(addresses))
+    return _Members(wanted_users, wanted_groups, emails.checked("emails", addresses))
 
 
 def _check_groups(tx: Tx, ids: list[int]) -> None:
@@ -163,10 +163,3 @@ def _check_groups(tx: Tx, ids: list[int]) -> None:
     for number in ids:
         if number not in existing:
             raise NotFound("group", number)
-
-
-def _checked_emails(addresses: Iterable[str]) -> list[str]:
-    good, bad = emails.unique(addresses)
-    if bad:
-        raise Invalid("emails", f"not an address: {bad[0]!r}")
-    return good

@@ -10,17 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from postroom.directory import emails, groups, people
-from postroom.errors import Invalid, NotFound, TooLarge
+from postroom.errors import NotFound, TooLarge
 from postroom.storage.database import Tx
 
 MAX_ENTRIES: Final = 10_000
 """Entries in each of the four lists; larger audiences are what groups are for."""
-
-_NAMED: Final = 5
-"""Bad addresses that an error names at most."""
-
-_SHOWN: Final = 100
-"""Characters of each that it shows."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -53,10 +47,7 @@ def checked(given: References) -> References:
             raise TooLarge(name, MAX_ENTRIES)
     if given.emails is None:
         return given
-    good, bad = emails.unique(given.emails)
-    if bad:
-        raise Invalid("emails", "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]))
-    return msgspec.structs.replace(given, emails=good)
+    return msgspec.structs.replace(given, emails=emails.checked("emails", given.emails))
 
 
 def resolve(tx: Tx, user_id: int, given: References, *, strict: bool) -> Resolved:

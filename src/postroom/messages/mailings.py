@@ -33,9 +33,8 @@ MAX_FROM_EMAIL: Final = 100
 KEPT: Final = 7 * DAY
 """Milliseconds that a message can be asked about after it was sent (contract §1.5)."""
 
-_NAMED: Final = 3
-"""Bad addresses that an error names, and the characters that it shows of each."""
 _SHOWN: Final = 100
+"""Characters of a bad address that an error shows."""
 
 _ROWS: Final = 1_000
 """Messages that are written together, so that memory stays bounded."""
@@ -167,9 +166,7 @@ def _row(client_id: int, letter: Letter, now: int, *, template: bool = False) ->
 def _addresses(given: Sequence[str]) -> list[str]:
     if len(given) > MAX_RECIPIENTS:
         raise TooLarge("recipients", MAX_RECIPIENTS)
-    good, bad = emails.unique(given)
-    if bad:
-        raise Invalid("recipients", "not an address: " + ", ".join(repr(address[:_SHOWN]) for address in bad[:_NAMED]))
+    good = emails.checked("recipients", given)
     if not good:
         raise Invalid("recipients", "it is empty")
     return good

@@ -132,7 +132,7 @@ USER: Final = ObjectType[UserView](
         Field[UserView](
             name="email",
             description="primary address, or null",
-            value=lambda view: view.person.email if view.addresses else None,
+            value=_email,
             primary=False,
         ),
         _absent("email_url", "picture of the address"),
@@ -142,7 +142,7 @@ USER: Final = ObjectType[UserView](
         Field[UserView](
             name="alt_email",
             description="alternative address, or null",
-            value=lambda view: view.person.alt_email if view.addresses else None,
+            value=_alt_email,
             primary=False,
         ),
         _absent("homepage_url", "home page", primary=True),

@@ -1,7 +1,7 @@
 """Scopes: what an access token lets a consumer do for a person (wire/usos.md §2.5).
 
-Postroom asks for ``email``, ``mailclient``, ``offline_access`` and ``studies`` itself. The other scopes belong to services of a USOS API
-that it does not serve; they are known all the same, since programs ask for all that they use anywhere in one request.
+Postroom asks for ``email``, ``mailclient``, ``offline_access`` and ``other_emails`` itself. The other scopes belong to services of a
+USOS API that it does not serve; they are known all the same, since programs ask for all that they use anywhere in one request.
 """
 
 from collections.abc import Mapping
@@ -113,7 +113,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
             "studies",
             "odczytanie Twoich przedmiotów, grup i toku studiów",
             "read your courses, groups and programmes",
-            "Courses, groups and programmes of the user; with it custom groups, too.",
+            "Courses, groups and programmes of the user.",
         ),
         _scope(
             "surveys_filling", "wypełnianie ankiet w Twoim imieniu", "fill in surveys in your name", "Surveys that the user may fill in."
