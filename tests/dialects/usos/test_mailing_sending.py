@@ -1,6 +1,7 @@
 """services/mailing: rows 4 and 5 of the table in contract §1.5, over real HTTP."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from postroom import clock
 from postroom.directory import clients
-from postroom.messages import options
+from postroom.messages import options, workload
 from postroom.messages.records import Mailbox
 from postroom.settings import HttpSettings, UsosSettings
 from postroom.storage.tables import messages, recipients
@@ -272,6 +273,27 @@ def test_row_5_a_thousand_messages_take_few_statements(usos: Installation) -> No
         answer = usos.mail("send_simple_messages", param_sets=json.dumps(sets))
     assert len(set(answer)) == 1_000
     assert len(statements) <= 8
+
+
+@pytest.mark.parametrize("method", ["send_simple_messages", "send_simple_by_template"])
+def test_50000_in_one_call_are_accepted_within_ten_seconds(usos: Installation, method: str) -> None:
+    """From the first byte of the signed request to the answer, by when all of them are on disk."""
+    people = [f"p{place}@x.example" for place in range(50_000)]
+    given = {
+        "send_simple_messages": {"param_sets": json.dumps([{**SIMPLE, "recipients": email} for email in people])},
+        "send_simple_by_template": {
+            "subject_template": "s",
+            "content_template": "{name}",
+            "recipients": json.dumps([{"email": email, "vars": {"name": email}} for email in people]),
+        },
+    }[method]
+    request = requests.Request("POST", usos.url(f"mailing/{method}"), data=given).prepare()
+    signed = OAuth1(usos.admin.key, usos.admin.secret)(request)
+    started = time.monotonic()
+    response = usos.http.send(signed, timeout=60)
+    assert time.monotonic() - started < 10
+    assert len(set(response.json())) == 50_000
+    assert usos.store.database.read_now(workload.pending) == 50_000
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
