@@ -22,6 +22,7 @@ class Goal(Struct, frozen=True):
 
 GOALS: Final[dict[str, dict[str, Goal]]] = {
     "verify_signature": {FIGURE: Goal(must=200, below=True)},
+    "send_simple_message": {"of disk syncs": Goal(must=1)},
     "drain_sqlite": {"postfix": Goal(must=10), "smtp_source": Goal(aim=0.6)},
     "drain_template_sqlite": {"postfix": Goal(must=6), "smtp_source": Goal(aim=0.4)},
     "drain_postgresql": {"postfix": Goal(must=6), "smtp_source": Goal(aim=0.5)},
