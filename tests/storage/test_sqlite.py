@@ -188,7 +188,7 @@ def test_too_long_a_queue_is_unavailable(sqlite_settings: Settings, monkeypatch:
 def test_another_process_that_holds_the_file_is_waited_for_then_unavailable(
     sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT", 0.2)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.2)
     database = SqliteDatabase(sqlite_settings.database_file)
     other = sqlite3.connect(sqlite_settings.database_file, isolation_level=None)
     try:

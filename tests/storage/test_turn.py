@@ -81,7 +81,7 @@ def _hold(path: Path) -> None:
 
 def test_a_process_that_does_not_let_go_makes_the_store_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every wait has a time-out; units that come afterwards work."""
-    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.1)
     database = SqliteDatabase(tmp_path / "d")
     other = Turn(tmp_path / "d")
     assert other.take(0)

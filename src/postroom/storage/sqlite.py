@@ -7,20 +7,17 @@ beside the API) write through writers of their own; they take turns (``turn``), 
 
 import asyncio
 import queue
-import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from postroom.errors import Unavailable
+from postroom.storage.sqlite_engine import BUSY_TIMEOUT, driver_of, make_engine, translated
 from postroom.storage.turn import Turn
 
 P = ParamSpec("P")
@@ -35,25 +32,8 @@ _WAITING: Final = 10_000
 _READERS: Final = 2
 """Reading threads: one for a long list, one beside it. More take the interpreter lock from each other (4: a fifth slower)."""
 
-_BUSY_TIMEOUT: Final = 15.0
-"""Seconds to wait for another process that writes."""
-
 _LOOK: Final = 0.005
 """Seconds for which SQLite itself waits for somebody who writes: the event loop may have to stand still for so long."""
-
-_UNAVAILABLE: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    }
-)
-"""Result codes that speak of the disk, the file or other writers, never of the unit."""
 
 
 class SqliteDatabase:
@@ -75,10 +55,10 @@ class SqliteDatabase:
             raise Unavailable(str(error)) from error
         self._closed = False
         self._brief: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
-        self._read_engine = _engine(path, begin="BEGIN", pool_size=_READERS, pragma="query_only=ON")
-        self._brief_reader = _Reader(_engine(path, begin="BEGIN", pool_size=1, pragma="query_only=ON"))
+        self._read_engine = make_engine(path, begin="BEGIN", pool_size=_READERS, pragma="query_only=ON")
+        self._brief_reader = _Reader(make_engine(path, begin="BEGIN", pool_size=1, pragma="query_only=ON"))
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL", look=_LOOK), turn)
+        self._writer = _Writer(make_engine(path, begin="BEGIN IMMEDIATE", pool_size=1, pragma="synchronous=FULL", look=_LOOK), turn)
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write``."""
@@ -121,7 +101,7 @@ class SqliteDatabase:
             with self._read_engine.begin() as tx:
                 return unit(tx, *args, **kwargs)
         except DBAPIError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def close(self) -> None:
         """See ``Database.close``."""
@@ -168,7 +148,7 @@ class _Reader:
                     return unit(self._connection)
             except DBAPIError as error:
                 self._forget()
-                raise _translated(error) from error
+                raise translated(error) from error
 
     def close(self) -> None:
         self._forget()
@@ -287,16 +267,16 @@ class _Writer:
         return group, False
 
     def _transact_in_turn(self, wanted: list[_Work]) -> None:
-        if not self._others.take(_BUSY_TIMEOUT):
+        if not self._others.take(BUSY_TIMEOUT):
             for work in wanted:
                 work.error = Unavailable("another process writes and does not let go")
             return
         try:
-            self._transact(wanted)
+            self._transact(wanted, BUSY_TIMEOUT)
         finally:
             self._others.give_back()
 
-    def _transact(self, wanted: list[_Work], patience: float = _BUSY_TIMEOUT) -> bool:
+    def _transact(self, wanted: list[_Work], patience: float) -> bool:
         """Run units in one transaction and note what became of each; return whether it was committed.
 
         ``patience``: seconds to wait for somebody who writes without taking turns.
@@ -314,7 +294,7 @@ class _Writer:
                     for work in wanted:
                         _run_in_savepoint(self._connection, work)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers who wait must hear of it
-            failure = _translated(error)
+            failure = translated(error)
             for work in wanted:
                 work.error = work.error or failure
             self._forget()
@@ -347,82 +327,14 @@ def _run_in_savepoint(tx: Connection, work: _Work) -> None:
 
     Raises when SQLite gave up the whole transaction (a full disk does that), since then the units before are undone too.
     """
-    driver = _driver(tx)  # SQLAlchemy's own savepoints cost more than many a unit
+    driver = driver_of(tx)  # SQLAlchemy's own savepoints cost more than many a unit
     driver.execute("SAVEPOINT unit")
     try:
         work.result = work.unit(tx)
     except BaseException as error:
-        failure = _translated(error)
+        failure = translated(error)
         if tx.invalidated or tx.closed or not driver.in_transaction:  # nor is there a savepoint that could be rolled back to
             raise failure from error
         driver.execute("ROLLBACK TO unit")
         work.error = failure
     driver.execute("RELEASE unit")
-
-
-def _driver(tx: Connection) -> sqlite3.Connection:
-    return cast("sqlite3.Connection", tx.connection.driver_connection)
-
-
-def _translated(error: BaseException) -> BaseException:
-    """``Unavailable`` for what the disk or other writers caused, the error itself for everything else."""
-    raised = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(raised, "sqlite_errorcode", None)
-    return Unavailable(str(raised)) if code is not None and code & 0xFF in _UNAVAILABLE else error
-
-
-def _engine(path: Path, *, begin: str, pool_size: int, pragma: str, look: float = _BUSY_TIMEOUT) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),  # not parsed: a path may hold any character
-        poolclass=QueuePool,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=_BUSY_TIMEOUT,
-        hide_parameters=True,  # errors are logged; addresses, secrets and contents of messages must not be
-        connect_args={"timeout": look, "check_same_thread": False, "cached_statements": 512},
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # we begin and commit ourselves, sqlite3 must not
-        cursor = connection.cursor()
-        _switch_to_wal(cursor)
-        for setting in ("foreign_keys=ON", "cache_size=-32768", pragma):
-            cursor.execute(f"PRAGMA {setting}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        try:
-            _begin(_driver(connection), begin, connection.info.get("patience", _BUSY_TIMEOUT))
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(begin, None, error, sqlite3.Error) from error
-
-    return engine
-
-
-def _begin(driver: sqlite3.Connection, statement: str, patience: float) -> None:
-    """Begin a transaction, waiting so many seconds for whoever writes; once begun, it waits for nobody."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            driver.execute(statement)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
-                raise
-        else:
-            return
-
-
-def _switch_to_wal(cursor: DBAPICursor) -> None:
-    """Wait for our turn ourselves: for this one switch, made once in the life of a file, SQLite does not."""
-    end = time.monotonic() + _BUSY_TIMEOUT
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(0.01)
-        else:
-            return
