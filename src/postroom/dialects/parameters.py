@@ -60,6 +60,11 @@ def escape(text: str) -> str:
     return "".join(map(_ESCAPED.__getitem__, text.encode()))
 
 
+def length(pairs: Pairs) -> int:
+    """Return the characters of all values together."""
+    return sum(len(value) for _, value in pairs)
+
+
 def distinct(*sources: Iterable[tuple[str, str]]) -> Pairs:
     """Put the pairs of all sources into one list, without repetitions of the same pair."""
     return list(dict.fromkeys(pair for source in sources for pair in source))

@@ -190,9 +190,13 @@ def forget_requests(tx: Tx, now: int, limit: int) -> int:
 
 
 def forget_tokens(tx: Tx, before: int, limit: int) -> int:
-    """Forget at most ``limit`` access tokens that expired before a time (ms); return how many were."""
-    old = select(_t.id).where(_t.expires_at < before).order_by(_t.expires_at).limit(limit)
-    return tx.execute(delete(tokens).where(_t.id.in_(old))).rowcount
+    """Forget at most ``limit`` access tokens that expired, or were revoked, before a time (ms); return how many were."""
+    for ended in (_t.expires_at, _t.revoked_at):
+        old = select(_t.id).where(ended < before).order_by(ended).limit(limit)
+        gone = tx.execute(delete(tokens).where(_t.id.in_(old))).rowcount
+        if gone:
+            return gone
+    return 0
 
 
 def _registered(tx: Tx, client_id: int) -> list[str]:

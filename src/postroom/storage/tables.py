@@ -189,6 +189,7 @@ tokens: Final = Table(
     Column("revoked_at", BigInteger),
     Index("ix_tokens_user_id", "user_id"),
     Index("ix_tokens_expires_at", "expires_at"),
+    Index("ix_tokens_revoked_at", "revoked_at"),
 )
 
 request_tokens: Final = Table(

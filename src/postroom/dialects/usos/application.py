@@ -4,7 +4,6 @@ The order matters. The signature is verified before arguments are looked at, and
 fields of a multipart body are not signed (RFC 5849 §3.4.1.3.1). All arguments are checked before a handler runs.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
@@ -20,7 +19,8 @@ from postroom import clock
 from postroom.dialects import multipart, oauth1
 from postroom.dialects.endpoint import Endpoint
 from postroom.dialects.multipart import BadMultipart, Part
-from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
+from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct, length
+from postroom.dialects.threads import aside
 from postroom.dialects.usos import (
     apiref,
     apisrv,
@@ -69,8 +69,6 @@ _PREFIX: Final = "services/"
 
 _UNASKED: Final = frozenset((*OUTPUT, *REPEATABLE))
 """Arguments in which two requests may differ that ask for the same thing."""
-_LONG: Final = 65_536
-"""Bytes of a body from which it is decoded in a thread of its own, so that no other request waits for it."""
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -162,7 +160,7 @@ class _Exchange(Struct, frozen=True):
         if not call.administrative:
             arguments.check_reserved(given, self.endpoint.name)
         if self.endpoint.sends:
-            call.once = self._once(call, pairs)
+            call.once = await self._once(call, pairs)
         return formats.encode(await self.endpoint.handler(call, given), call.output)
 
     def _output(self, pairs: Pairs) -> Output:
@@ -171,7 +169,7 @@ class _Exchange(Struct, frozen=True):
             raise errors.param_missing("callback")
         return output
 
-    def _once(self, call: Call, pairs: Pairs) -> Once | None:
+    async def _once(self, call: Call, pairs: Pairs) -> Once | None:
         """Return what the call is known by when it is repeated, if its client wants that."""
         header = self.request.headers.get(idempotency.HEADER)
         named = pairs if header is None else distinct(pairs, [(PARAMETER, header)])
@@ -183,7 +181,7 @@ class _Exchange(Struct, frozen=True):
         return Once(
             owner=f"usos {call.client.id} {call.caller.user_id or ''}".rstrip(),
             key=given.idempotency_key,
-            digest=idempotency.digest_of(self.endpoint.name, asked),
+            digest=await aside(length(asked), idempotency.digest_of, self.endpoint.name, asked),
         )
 
     async def _urlencoded_body(self) -> Pairs:
@@ -196,7 +194,7 @@ class _Exchange(Struct, frozen=True):
             body += chunk
             if len(body) > limit:
                 raise TooLarge("body", limit)
-        return await asyncio.to_thread(decode, bytes(body)) if len(body) > _LONG else decode(bytes(body))
+        return await aside(len(body), decode, bytes(body))
 
     def _max_body(self) -> int:
         settings = self.store.settings

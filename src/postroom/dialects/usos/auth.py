@@ -5,9 +5,8 @@ with a token or with ``as_user_id``. The setting ``usos.administrative_mail`` cl
 What a method ignores is not even looked at; what is optional must be right where it is given.
 """
 
-import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -15,7 +14,8 @@ from postroom.clock import SECOND
 from postroom.dialects import oauth1
 from postroom.dialects.endpoint import Access, Endpoint
 from postroom.dialects.oauth1 import Claim
-from postroom.dialects.parameters import Pairs
+from postroom.dialects.parameters import Pairs, length
+from postroom.dialects.threads import aside
 from postroom.dialects.usos import errors
 from postroom.dialects.usos.arguments import number
 from postroom.dialects.usos.call import Caller, Nonce
@@ -28,9 +28,6 @@ from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
 
 AS_USER = "as_user_id"
-
-_LONG: Final = 65_536
-"""Characters signed from which the signature is computed in a thread of its own, so that no other request waits for it."""
 
 
 class _Identity(Struct, frozen=True, kw_only=True):
@@ -60,10 +57,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     _check_connection(claim, access, url, plaintext_over_http=settings.usos.plaintext_over_http)
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
-    if sum(len(value) for _, value in claim.signed) > _LONG:
-        client = await asyncio.to_thread(_verified, identity, claim, scope["method"], url)
-    else:
-        client = _verified(identity, claim, scope["method"], url)
+    client = await aside(length(claim.signed), _verified, identity, claim, scope["method"], url)
     if access.is_administrative(configured=settings.usos.administrative_mail) and not client.administrative:
         raise errors.method_forbidden("trusted_required")
     nonce = Nonce(client_id=client.id, timestamp=claim.timestamp, nonce=claim.nonce)

@@ -52,7 +52,8 @@ def upgrade() -> None:
     )
     for name in ("client_id", "user_id", "expires_at"):
         op.create_index(f"ix_request_tokens_{name}", "request_tokens", [name])
-    op.create_index("ix_tokens_expires_at", "tokens", ["expires_at"])
+    for name in ("expires_at", "revoked_at"):
+        op.create_index(f"ix_tokens_{name}", "tokens", [name])
     op.create_table(
         "login_failures",
         sa.Column("subject", sa.Text(), nullable=False),
@@ -113,7 +114,8 @@ def downgrade() -> None:
     """Take it all back; what only these columns held is gone."""
     for table in ("user_words", "idempotency_keys", "login_failures", "request_tokens"):
         op.drop_table(table)
-    op.drop_index("ix_tokens_expires_at", "tokens")
+    for name in ("expires_at", "revoked_at"):
+        op.drop_index(f"ix_tokens_{name}", "tokens")
     op.drop_index("ix_audience_group_id", "audience")
     for name in ("from_address_id", "client_id"):
         op.drop_index(f"ix_messages_{name}", "messages")
