@@ -58,7 +58,7 @@ def test_a_password_is_read_from_standard_input(run: Any, place: Store, monkeypa
     jan = place.database.write_now(people.add, NewPerson(first_name="Jan", last_name="Lis"), clock.now())
     monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\nanother line\n"))
     told = run("user", "password", str(jan), "--stdin")
-    assert (told.status, told.out, "horse" in told.err) == (0, "Set.\n", False)
+    assert (told.status, told.out, "horse" in told.err) == (0, f"Set for Jan Lis (number {jan}).\n", False)
     held = place.database.read_now(passwords.by_id, jan)
     assert held is not None
     assert passwords.matches(held.password_hash, "correct horse")
@@ -74,10 +74,12 @@ def test_a_password_is_asked_for_twice(run: Any, place: Store, monkeypatch: pyte
 
     monkeypatch.setattr("typer.prompt", prompt)
     assert run("user", "password", str(jan)).status == 0
-    assert asked == {"text": "Password", "hide_input": True, "confirmation_prompt": True}
+    assert asked == {"text": f"Password for Jan Lis (number {jan})", "hide_input": True, "confirmation_prompt": True}
 
 
-@pytest.mark.parametrize(("user", "password"), [("1", "short"), ("1", ""), ("1", "x" * 1_001), ("99", "correct horse")])
+@pytest.mark.parametrize(
+    ("user", "password"), [("1", "short"), ("1", ""), ("1", "x" * 1_001), ("99", "correct horse"), ("jan@x.example", "correct horse")]
+)
 def test_a_password_that_cannot_be_set_is_one_sentence(
     run: Any, place: Store, monkeypatch: pytest.MonkeyPatch, user: str, password: str
 ) -> None:

@@ -60,7 +60,7 @@ def list_clients(as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """List the programs that may call the API, and those that no longer may."""
     from postroom.directory import contacts  # noqa: PLC0415 - as above
 
-    shown = table("Clients", "client", "name", "key", "state", "administrative", "since", times=("since",))
+    shown = table("Clients", "client", "name", "key", "state", "administrative", "since", times=("since",), whole=("key",))
     after = 0
     with opened_store() as store:
         while programs := store.database.read_now(contacts.programs, after, _PAGE):

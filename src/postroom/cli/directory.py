@@ -134,14 +134,19 @@ def add_user(
 
 
 def set_password(
-    user: Annotated[int, typer.Argument(min=1, help="Number of the person; 'postroom find NAME' shows it.", metavar="USER")],
+    user: Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")],
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Give a person the password to log in with, on the page that asks for consent. Open sessions end; tokens of programs hold."""
-    from postroom.directory import passwords  # noqa: PLC0415 - loaded by the commands that need it
+    from postroom.directory import passwords, people  # noqa: PLC0415 - loaded by the commands that need it
 
-    password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    passwords.check(password)
+    if not user.isdecimal():
+        raise CommandFailure(f"{user!r} is not the number of a person; 'postroom find NAME' shows it.")
     with opened_store() as store:
-        store.database.write_now(passwords.keep, user, passwords.digest(password), clock.now())
-    console().print("Set.")
+        person = store.database.read_now(people.get, int(user))
+        whose = f"{person.first_name} {person.last_name} (number {person.id}{f', uid {person.uid}' if person.uid else ''})"
+        asked = f"Password for {whose}"
+        password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt(asked, hide_input=True, confirmation_prompt=True)
+        passwords.check(password)
+        store.database.write_now(passwords.keep, person.id, passwords.digest(password), clock.now())
+    console().print(f"Set for {whose}.", markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """How commands speak: results on standard output, errors in one red sentence on standard error; and how they open the store."""
 
 import os
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # opening a store loads the whole of SQLAlchemy; most helps d
     from postroom.storage.store import Store
 
 NOT_CURRENT: Final = "has no schema yet, or that of another version; run 'postroom migrate' first"
+_PIPE_WIDTH: Final = 240
 _DATE_WIDTH: Final = len("2026-01-31")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line, for scripts.")]
@@ -31,8 +33,9 @@ class CommandFailure(Exception):
 
 
 def console() -> Console:
-    """Return the console for results; made anew, since tests and pipes change the streams."""
-    return Console(highlight=False, soft_wrap=False)
+    """Return the console for results; made anew, since tests and pipes change the streams. A pipe is wide."""
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, soft_wrap=False, width=None if narrow else _PIPE_WIDTH)
 
 
 def command_group(app: typer.Typer, name: str, about: str) -> typer.Typer:
@@ -53,14 +56,15 @@ def print_json(value: object) -> None:
     print(msgspec.json.encode(value).decode())  # noqa: T201 - standard output is what this function is for
 
 
-def table(title: str, *columns: str, times: Collection[str] = ()) -> Table:
+def table(title: str, *columns: str, times: Collection[str] = (), whole: Collection[str] = ()) -> Table:
     """Return an empty table in the one style of all commands; its cells are plain text, see ``row``.
 
-    ``times`` are the columns that hold a ``moment``: they stay as wide as a date, however narrow the terminal.
+    ``times`` are the columns that hold a ``moment``: they stay as wide as a date, however narrow the terminal. Those in ``whole``
+    hold what people copy, and are never broken.
     """
     made = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", min_width=_DATE_WIDTH if column in times else None)
+        made.add_column(column, overflow="fold", min_width=_DATE_WIDTH if column in times else None, no_wrap=column in whole)
     return made
 
 

@@ -54,7 +54,7 @@ def check(callback: str) -> str:
         raise Invalid("callback", "not a URL, or one with a fragment")
     parts = _split(callback)
     if not _SCHEME.fullmatch(parts.scheme) or parts.scheme in _FOREIGN_SCHEMES:
-        raise Invalid("callback", "its scheme must be https, http, or that of a mobile application")
+        raise Invalid("callback", "its scheme must be https, http, or that of a mobile application; oob needs no registering")
     if parts.scheme in {"http", "https"}:
         _check_host(parts)
     if any(unquote(part) in {".", ".."} for part in parts.path.split("/")):

@@ -120,11 +120,11 @@ class _Exchange:
         words = WORDS[self._language]
         if outcome.wait:
             seconds = -(-outcome.wait // SECOND)
-            response = self._shown(session, asked, None, words.too_often.format(seconds=seconds), 429)
+            response = self._shown(session, asked, None, words.too_often.format(seconds=seconds), 429, name)
             response.headers["Retry-After"] = str(seconds)
             return response
         if outcome.holder is None:
-            return self._shown(session, asked, None, words.wrong, 403)
+            return self._shown(session, asked, None, words.wrong, 403, name)
         return self._here_again(sessions.begun(self._now, outcome.holder.user_id, passwords.stamp(self._store.vault, outcome.holder)))
 
     async def _allow(self, asked: Question, person: Person) -> Response:
@@ -139,11 +139,13 @@ class _Exchange:
             return notice(REFUSED[self._language], self._language)
         return _sent_back(asked, {"oauth_token": asked.token, "error": "access_denied"})
 
-    def _shown(self, session: Session, asked: Question, person: Person | None, problem: str = "", status: int = 200) -> Response:
+    def _shown(  # noqa: PLR0917 - what a page is made of
+        self, session: Session, asked: Question, person: Person | None, problem: str = "", status: int = 200, name: str = ""
+    ) -> Response:
         token = sessions.form_token(self._store.vault, session, asked.token)
         form = Form(asked=asked, token=token, language=self._language, problem=problem, status=status)
         if person is None:
-            return form.login()
+            return form.login(name)
         return form.question(person, [self._in_words(scope) for scope in sorted(asked.scopes)])
 
     def _in_words(self, scope: str) -> str:

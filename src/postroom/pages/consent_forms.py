@@ -25,17 +25,19 @@ class Form(Struct, frozen=True, kw_only=True):
     """What was wrong with the last try; empty: nothing."""
     status: int
 
-    def login(self) -> HTMLResponse:
-        """Ask for name and password."""
+    def login(self, name: str = "") -> HTMLResponse:
+        """Ask for name and password; ``name`` is what was typed the last time, so that only the password is to be typed again."""
         words = WORDS[self.language]
         marked = ' aria-invalid="true" aria-describedby="problem"' if self.problem else ""
+        here, there = (" autofocus", "") if not name else ("", " autofocus")
         content = (
             f"<p>{escape(words.log_in_for.format(client=self.asked.client_name))}</p>"
             f'<form method="post">{self._hidden()}'
             f'<label for="name">{escape(words.name)}</label>'
-            f'<input id="name" name="name" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus{marked}>'
+            f'<input id="name" name="name" autocomplete="username" autocapitalize="none" spellcheck="false" required'
+            f' value="{escape(name)}"{here}{marked}>'
             f'<label for="password">{escape(words.password)}</label>'
-            f'<input id="password" name="password" type="password" autocomplete="current-password" required{marked}>'
+            f'<input id="password" name="password" type="password" autocomplete="current-password" required{there}{marked}>'
             f"{_button('log_in', words.log_in, first=True)}</form>"
         )
         return self._page(words.log_in, content, "'self'")
@@ -45,7 +47,8 @@ class Form(Struct, frozen=True, kw_only=True):
         words, asked = WORDS[self.language], self.asked
         wants = (words.wants if allowed else words.wants_nothing).format(client=asked.client_name)
         lines = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in allowed)}</ul>" if allowed else ""
-        link = f'<p><a href="{escape(asked.client_url)}" rel="noreferrer">{escape(asked.client_url)}</a></p>' if asked.client_url else ""
+        page = f'<a href="{escape(asked.client_url)}" rel="noreferrer">{escape(asked.client_url)}</a>' if asked.client_url else ""
+        link = f"<p>{escape(words.its_page)} {page}</p>" if page else ""
         name = f"{person.first_name} {person.last_name}".strip() + (f" ({person.email})" if person.email else "")
         buttons = _button("allow", words.allow, first=True) + _button("refuse", words.refuse) + _button("other_person", words.other_person)
         content = (

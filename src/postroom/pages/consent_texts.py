@@ -22,6 +22,7 @@ class Words(Struct, frozen=True, kw_only=True):
     asks: str
     wants: str
     wants_nothing: str
+    its_page: str
     logged_in_as: str
     allow: str
     refuse: str
@@ -35,12 +36,13 @@ WORDS: Final[Mapping[Language, Words]] = {
         log_in_for="Aby przejść do programu {client}, potwierdź, kim jesteś.",
         name="Identyfikator lub adres e-mail",
         password="Hasło",  # noqa: S106 - a word
-        wrong="Nazwa lub hasło się nie zgadza. Spróbuj jeszcze raz.",
+        wrong="Identyfikator, adres lub hasło się nie zgadza. Spróbuj jeszcze raz.",
         too_often="Zbyt wiele nieudanych prób. Następna jest możliwa za {seconds} s.",
         stale="Ten formularz był za stary albo pochodził skądinąd. Wypełnij go jeszcze raz.",
         asks="{client} prosi o zgodę",
         wants="Program {client} prosi o zgodę na:",
         wants_nothing="Program {client} chce tylko dowiedzieć się, kim jesteś.",
+        its_page="Strona programu:",
         logged_in_as="Zalogowana osoba: {person}.",
         allow="Zezwól",
         refuse="Odmów",
@@ -52,12 +54,13 @@ WORDS: Final[Mapping[Language, Words]] = {
         log_in_for="To go on to the program {client}, say who you are.",
         name="User name or e-mail address",
         password="Password",  # noqa: S106 - a word
-        wrong="The user name or the password is wrong. Try again.",
+        wrong="The user name, the address or the password is wrong. Try again.",
         too_often="Too many wrong tries. The next one is possible in {seconds} s.",
         stale="This form was too old, or came from elsewhere. Fill it in again.",
         asks="{client} asks for your consent",
         wants="The program {client} asks to:",
         wants_nothing="The program {client} only wants to know who you are.",
+        its_page="Its page:",
         logged_in_as="Logged in: {person}.",
         allow="Allow",
         refuse="Refuse",

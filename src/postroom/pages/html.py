@@ -26,7 +26,8 @@ _STYLE: Final = (
     "[role=alert]{padding:.6rem .9rem;border-left:.3rem solid #b3261e}"
     "output{font-size:2rem;letter-spacing:.15em}"
     "@media(prefers-color-scheme:dark){body{color:#ececec;background:#161616}"
-    ":focus-visible{outline-color:#8ab4f8}[role=alert]{border-color:#f2b8b5}}"
+    ":focus-visible{outline-color:#8ab4f8}[role=alert]{border-color:#f2b8b5}"
+    "button.first{color:#10131a;background:#8ab4f8;border-color:#8ab4f8}}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 

@@ -52,12 +52,13 @@ _MISSING: Final = {
     "user_id": "user",
     "user_ids": "user",
     "as_user_id": "user",
+    "name": "method or module (names begin with services/)",
 }
 
 _STATES: Final = {
     "draft_required": "The message is not a draft any more.",
     "error_required": "Only a message with status error can be sent again.",
-    "recipients_outdated": "The recipients list is outdated, call refresh_recipients first.",
+    "recipients_outdated": "There is no recipients list yet, or it is outdated: call refresh_recipients first.",
     "recipients_required": "The recipients list is empty.",
     "recipients_group_modified": "The recipients group was changed at the same time, try again.",
     "subject_required": "The subject is empty.",

@@ -1,7 +1,7 @@
 """What all reference pages have in common: the frame around their content, their style, and their headers.
 
-One column of reading width, with the navigation beside it where there is room, else above. It works without scripts, by keyboard,
-in the dark and in print, and loads nothing.
+One column of reading width, with the navigation beside it where there is room, else below, where the first line leads.
+It works without scripts, by keyboard, in the dark and in print, and loads nothing.
 """
 
 import base64
@@ -75,10 +75,11 @@ def document(site: Site, path: str, title: str, content: str) -> HTMLResponse:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)} - Postroom API</title><style>{_STYLE}</style></head><body>"
         '<a class="skip" href="#main-content">Skip to the content</a>'
-        f'<header><p><a href="{up or "./"}">Postroom API</a><span>{escape(site.settings.mail.organisation)}</span></p></header>'
-        f'<div class="frame"><nav aria-label="Reference"><ul><li>{first}</li></ul>'
-        f"<h2>Modules</h2>{_list(site.entries(), path, up)}<h2>Definitions</h2>{_list(site.definitions, path, up)}</nav>"
-        f'<main id="main-content" tabindex="-1">{content}</main></div>'
+        f'<header><p><a href="{up or "./"}">Postroom API</a><span>{escape(site.settings.mail.organisation)}</span>'
+        '<a class="menu" href="#menu">Contents</a></p></header>'
+        f'<div class="frame"><main id="main-content" tabindex="-1">{content}</main>'
+        f'<nav id="menu" aria-label="Reference"><ul><li>{first}</li></ul>'
+        f"<h2>Modules</h2>{_list(site.entries(), path, up)}<h2>Definitions</h2>{_list(site.definitions, path, up)}</nav></div>"
         f"<footer>Made out of the declarations that serve {escape(site.url)}.</footer></body></html>"
     )
     return HTMLResponse(html, headers=_HEADERS)
