@@ -21,6 +21,8 @@ _CHARACTERS: Final = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 """What a URL consists of (RFC 3986), without a fragment: browsers agree with us about no other characters."""
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_UPWARDS: Final = re.compile(r"[/\\]\.\.?([/\\;]|$)")
+"""A step upwards in an unescaped path, as the most lenient of servers reads it: escaped slashes, backslashes and parameters count."""
 _FOREIGN_SCHEMES: Final = frozenset(
     {
         "about",
@@ -57,7 +59,7 @@ def check(callback: str) -> str:
         raise Invalid("callback", "its scheme must be https, http, or that of a mobile application; oob needs no registering")
     if parts.scheme in {"http", "https"}:
         _check_host(parts)
-    if any(unquote(part) in {".", ".."} for part in parts.path.split("/")):
+    if _UPWARDS.search(unquote(parts.path)):
         raise Invalid("callback", "its path may not go upwards")
     return callback
 
