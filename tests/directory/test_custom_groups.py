@@ -167,3 +167,27 @@ def test_a_group_that_was_deleted_meanwhile_is_not_found(store: Store, monkeypat
             lambda tx: custom_groups.change(tx, jan, group, "New", References(emails=["a@x.example"]), strict=True, now=NOW)
         )
     assert missing.value.kind == "own_group"
+
+
+def test_of_two_changes_at_once_that_make_a_circle_one_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is right by itself; on PostgreSQL neither would see the other."""
+    jan = store.database.write_now(person)
+    pair = [store.database.write_now(create, jan) for _ in range(2)]
+    check = custom_groups._check_not_circular
+
+    def slowly(tx: Tx, group_id: int, resolved: Resolved) -> None:
+        check(tx, group_id, resolved)
+        time.sleep(0.3)
+
+    def put(outer: int, inner: int) -> bool:
+        members = References(custom_group_ids=[inner])
+        try:
+            store.database.write_now(lambda tx: custom_groups.change(tx, jan, outer, None, members, strict=True, now=NOW))
+        except Invalid:
+            return False
+        return True
+
+    monkeypatch.setattr(custom_groups, "_check_not_circular", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        done = sorted(pool.map(put, pair, reversed(pair)))
+    assert done == [False, True]

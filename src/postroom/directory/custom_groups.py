@@ -15,7 +15,7 @@ from postroom.directory.references import References, Resolved
 from postroom.directory.values import check_line, chunks, known
 from postroom.errors import Invalid, NotFound, WrongState
 from postroom.storage.database import Tx
-from postroom.storage.tables import group_members
+from postroom.storage.tables import group_members, users
 from postroom.storage.tables import groups as group_rows
 
 MAX_NAME: Final = 100
@@ -51,6 +51,8 @@ def change(tx: Tx, owner_id: int, group_id: int, name: str | None, members: Refe
     values: dict[str, object] = {"modified_at": now}
     if name is not None:
         values["name"] = check_line("name", name, MAX_NAME, required=True)
+    # One change of a person's groups at a time: two at once could make a circle that neither of them sees.
+    tx.execute(select(users.c.id).where(users.c.id == owner_id).with_for_update(key_share=True))
     if not owned(tx, owner_id, [group_id]):
         raise NotFound("own_group", group_id)
     found = references.resolve(tx, owner_id, given, strict=strict)
