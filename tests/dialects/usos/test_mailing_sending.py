@@ -336,6 +336,24 @@ def test_sending_methods_take_larger_bodies_than_others(configured: Callable[...
             assert response.status_code == status, response.text[:200]
 
 
+def test_a_large_body_is_read_only_for_a_program_that_may_send(configured: Callable[..., Installation]) -> None:
+    """It is in memory before its signature is judged: without the key of such a program beforehand http.max_body holds (our choice)."""
+    usos = configured(http=HttpSettings(max_body=20_000), usos=UsosSettings(max_mailing_body=200_000))
+    url, data = usos.url("mailing/send_simple_messages"), {"param_sets": "[" + "1," * 25_000 + "1]"}
+    admin = OAuth1(usos.admin.key, usos.admin.secret)
+    for auth in (
+        None,
+        OAuth1("nobody", "x"),
+        OAuth1(usos.client.key, usos.client.secret),
+        OAuth1(usos.admin.key, usos.admin.secret, signature_type="BODY"),
+    ):
+        assert usos.http.post(url, data=data, auth=auth, timeout=30).status_code == 413
+        assert usos.http.post(url, data={"param_sets": "[]"}, auth=auth, timeout=30).status_code != 413
+    for auth in (admin, OAuth1(usos.admin.key, usos.admin.secret, signature_type="QUERY")):
+        assert usos.http.post(url, data=data, auth=auth, timeout=30).status_code == 200
+    assert usos.http.post(url, data={**data, "more": "x"}, auth=OAuth1(usos.admin.key, "wrong"), timeout=30).status_code == 401
+
+
 def test_a_long_body_is_signed_as_any_other(usos: Installation) -> None:
     """Long enough to be decoded and verified in threads of their own; one changed character, and the signature is wrong."""
     sets = json.dumps([{**SIMPLE, "content": "żółw & ą=%" * 1_000}] * 20, ensure_ascii=False)

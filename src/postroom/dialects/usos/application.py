@@ -42,6 +42,7 @@ from postroom.dialects.usos.common import OUTPUT, REPEATABLE, Repeatable
 from postroom.dialects.usos.errors import UsosError
 from postroom.dialects.usos.formats import Encoded, Output
 from postroom.dialects.usos.modules import Module
+from postroom.directory import clients
 from postroom.errors import PostroomError, TooLarge, Unavailable
 from postroom.messages import idempotency
 from postroom.messages.idempotency import PARAMETER, Once
@@ -146,7 +147,7 @@ class _Exchange(Struct, frozen=True):
         now = clock.now()
         header = oauth1.from_header(self.request.headers.get("authorization"))
         query = decode(self.request.scope["query_string"])
-        body = await self._urlencoded_body()
+        body = await self._urlencoded_body(distinct(header, query))
         pairs = distinct(header, query, body)
         caller = await authenticate(self.store, self.request.scope, pairs, self.endpoint, now)
         call = Call(self.store, caller, now, MODULES)
@@ -184,17 +185,27 @@ class _Exchange(Struct, frozen=True):
             digest=await aside(length(asked), idempotency.digest_of, self.endpoint.name, asked),
         )
 
-    async def _urlencoded_body(self) -> Pairs:
-        """Read the parameters of the body; one of another type, such as the empty octet-stream of one client (§3.1), has none."""
+    async def _urlencoded_body(self, known: Pairs) -> Pairs:
+        """Read the parameters of the body; one of another type, such as the empty octet-stream of one client (§3.1), has none.
+
+        All of it is in memory before its signature can be judged, so a large one is taken only from a program that ``known`` names.
+        """
         if self.request.headers.get("content-type", "").partition(";")[0].strip().lower() != _URLENCODED:
             return []
-        limit = self._max_body()
+        limit = min(self._max_body(), self.store.settings.http.max_body)
         body = bytearray()
         async for chunk in self.request.stream():
             body += chunk
-            if len(body) > limit:
+            if len(body) > limit and (limit := await self._max_body_of(known, limit)) < len(body):
                 raise TooLarge("body", limit)
         return await aside(len(body), decode, bytes(body))
+
+    async def _max_body_of(self, known: Pairs, usual: int) -> int:
+        """Return the largest body that is read for the program whose key is in header or query; ``usual`` for nobody who may call."""
+        key = next((value for name, value in known if name == "oauth_consumer_key"), "")
+        client = await self.store.database.read_briefly(clients.client_by_key, self.store.vault, key)
+        required = self.endpoint.access.is_administrative(configured=self.store.settings.usos.administrative_mail)
+        return usual if client is None or (required and not client.administrative) else self._max_body()
 
     def _max_body(self) -> int:
         settings = self.store.settings
