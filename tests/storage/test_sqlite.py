@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,30 @@ def test_brief_units_of_one_turn_are_committed_together(sqlite_store: Store) -> 
     assert set(results) == {threading.get_ident()}
     kept = database.read_now(lambda tx: list(tx.exec_driver_sql("SELECT name FROM counters ORDER BY name").scalars()))
     assert kept == ["c0", "c1", "c2", "c4", "c5"]
+
+
+def test_the_event_loop_leaves_a_slow_disk_to_the_thread(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every request would stand still at each commit, those that need no store included; after a while it tries again."""
+    monkeypatch.setattr(sqlite, "_SPARED", 0.5)
+    database = sqlite_store.database
+
+    def take_long(_connection: Tx) -> None:
+        time.sleep(0.1)
+
+    async def written_by() -> int:
+        return await database.write_briefly(lambda _tx: threading.get_ident())
+
+    async def main() -> list[int]:
+        await database.write_briefly(ping)  # the connection is there
+        event.listen(Engine, "commit", take_long)
+        try:
+            ran = [await written_by()]
+        finally:
+            event.remove(Engine, "commit", take_long)
+        ran.append(await written_by())
+        await asyncio.sleep(0.6)
+        return [*ran, await written_by()]
+
+    slow, spared, again = asyncio.run(main())
+    assert slow == again == threading.get_ident()
+    assert spared != threading.get_ident()

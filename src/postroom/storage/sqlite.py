@@ -8,6 +8,7 @@ beside the API) write through writers of their own; they take turns (``turn``), 
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +35,12 @@ _READERS: Final = 2
 
 _LOOK: Final = 0.005
 """Seconds for which SQLite itself waits for somebody who writes: the event loop may have to stand still for so long."""
+
+_SLOW: Final = 0.05
+"""Seconds from which a commit takes too long for the event loop, all of whose requests wait for it."""
+
+_SPARED: Final = 5.0
+"""Seconds after such a commit for which the event loop leaves writing to the thread."""
 
 
 class SqliteDatabase:
@@ -192,6 +199,7 @@ class _Writer:
         self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._turn = threading.Lock()  # whoever holds it uses the connection
         self._thread_works = False
+        self._spared_until = 0.0  # on the monotonic clock
         self._gate = threading.Lock()  # nothing may come behind the None that ends the thread: nobody would answer it
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -206,8 +214,10 @@ class _Writer:
             self._waiting.put(work)
 
     def run_here(self, group: list[_Work]) -> bool:
-        """Run units on the calling thread; ``False``: others write now, or the disk refuses, and nothing was done."""
-        if self._closing or self._thread_works or not self._waiting.empty() or not self._turn.acquire(blocking=False):
+        """Run units on the calling thread; ``False``: others write now, or the disk refuses or is slow, and nothing was done."""
+        if self._closing or self._thread_works or time.monotonic() < self._spared_until:
+            return False
+        if not self._waiting.empty() or not self._turn.acquire(blocking=False):
             return False  # units that wait for the thread come first: it might never get its turn otherwise
         try:
             if self._connection is None or not self._others.take(0):  # opening a connection, or waiting for others, takes longer
@@ -293,6 +303,10 @@ class _Writer:
                 else:
                     for work in wanted:
                         _run_in_savepoint(self._connection, work)
+                worked = time.monotonic()
+            committed = time.monotonic()
+            if committed - worked > _SLOW:
+                self._spared_until = committed + _SPARED
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers who wait must hear of it
             failure = translated(error)
             for work in wanted:
