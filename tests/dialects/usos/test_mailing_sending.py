@@ -1,6 +1,7 @@
 """services/mailing: rows 4 and 5 of the table in contract §1.5, over real HTTP."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import select
 
 from postroom import clock
 from postroom.directory import clients
-from postroom.messages import options, workload
+from postroom.messages import mailings, options, workload
 from postroom.messages.records import Mailbox
 from postroom.settings import HttpSettings, UsosSettings
 from postroom.storage.tables import messages, recipients
@@ -315,6 +316,22 @@ def test_any_json_is_answered_and_never_with_a_server_error(sqlite_usos: Install
         response = sqlite_usos.http.post(sqlite_usos.url(f"mailing/{method}"), data=parameters, auth=auth, timeout=30)
         never_fails = method == "send_simple_messages" and isinstance(value, list)
         assert response.status_code in ({200} if never_fails else {200, 400}), response.text
+
+
+def test_many_addresses_are_checked_off_the_event_loop(sqlite_usos: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand of internationalised domains take seconds, for which no other request is to wait."""
+    checked_by: list[int] = []
+    check = mailings.checked
+
+    def remember(*given: Any) -> Any:
+        checked_by.append(threading.get_ident())
+        return check(*given)
+
+    monkeypatch.setattr(mailings, "checked", remember)
+    for recipients_given in (20, 21, 1):
+        send(sqlite_usos, recipients="|".join(f"a{number}@x.example" for number in range(recipients_given)))
+    loop, other, again = checked_by
+    assert loop == again != other
 
 
 # -- the size of bodies ----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Several(Struct, frozen=True):
 
 
 _FEW: Final = 20
-"""Recipients up to which a message is written without leaving the thread of the event loop (``Call.brief``)."""
+"""Recipients up to which a message is checked and written without leaving the thread of the event loop (``Call.brief``)."""
 
 _SIMPLE: Final = arguments_of(Simple)
 _SETS: Final = msgspec.json.Decoder(list[Raw])
@@ -64,8 +64,8 @@ async def send_simple_message(call: Call, given: Simple) -> dict[str, object]:
 
     It is queued; check_message_status tells what became of it. All headers are set, plain text is wrapped, and a signature is added.
     """
-    mailing = _mailing(given)
-    call.brief = len(mailing.emails) <= _FEW
+    call.brief = len(given.recipients) <= _FEW
+    mailing = _mailing(given) if call.brief else await asyncio.to_thread(_mailing, given)
     number = await call.send(mailings.send, call.store.settings, call.client.id, mailing, call.now)
     return {"message_id": str(number)}
 
