@@ -1,9 +1,10 @@
 """The page on which a person logs in and allows a program something, or refuses: OAuth 1.0a, RFC 5849 §2.2.
 
 Parameters: ``oauth_token``; ``interactivity``: minimal (the default: whoever has allowed this program all of this before is not asked
-again) or confirm_user (always asked); ``langpref``: pl or en, else what the browser prefers. Afterwards the browser goes to the
-callback with ``oauth_token`` and ``oauth_verifier``, or ``error=access_denied``; without a callback the page shows a PIN, and that
-never without a question, since whoever sent the person here may want to be told it.
+again, where the callback is an https address, and so surely the program's own: RFC 8252 §8.6) or confirm_user (always asked);
+``langpref``: pl or en, else what the browser prefers. Afterwards the browser goes to the callback with ``oauth_token`` and
+``oauth_verifier``, or ``error=access_denied``; without a callback the page shows a PIN, and that never without a question, since
+whoever sent the person here may want to be told it.
 
 It works without scripts, asks for every change by POST with a token of the session, and cannot be put into a frame.
 """
@@ -93,7 +94,8 @@ class _Exchange:
             return notice(OVER[self._language], self._language, 404)
         if self._request.method == "POST":
             return await self._posted(session, visit.asked, visit.person)
-        silent = self._request.query_params.get("interactivity", "minimal") == "minimal" and not visit.asked.out_of_band
+        known = visit.asked.callback.startswith("https://")
+        silent = known and self._request.query_params.get("interactivity", "minimal") == "minimal"
         if self._request.method == "GET" and silent and visit.granted and visit.person is not None:
             return await self._allow(visit.asked, visit.person)
         return self._shown(session, visit.asked, visit.person)
