@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+import pytest
 import requests
+from argon2 import PasswordHasher
 from requests_oauthlib import OAuth1
 from starlette.routing import Mount
 
@@ -138,9 +140,11 @@ class Visitor:
 
 @contextmanager
 def running_site(store: Store, server: Server) -> Iterator[Site]:
-    """Run a site on an opened store."""
-    site = Site(store, server)
-    try:
-        yield site
-    finally:
-        site.close()
+    """Run a site on an opened store. Its passwords are hashed with little work: how much it is has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        site = Site(store, server)
+        try:
+            yield site
+        finally:
+            site.close()

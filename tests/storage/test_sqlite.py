@@ -307,6 +307,7 @@ def test_brief_units_of_one_turn_are_committed_together(sqlite_store: Store) -> 
 def test_the_event_loop_leaves_a_slow_disk_to_the_thread(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else every request would stand still at each commit, those that need no store included; after a while it tries again."""
     monkeypatch.setattr(sqlite, "_SPARED", 0.5)
+    monkeypatch.setattr(sqlite, "_SLOW", 0.05)
     database = sqlite_store.database
 
     def take_long(_connection: Tx) -> None:

@@ -36,7 +36,7 @@ _READERS: Final = 2
 _LOOK: Final = 0.005
 """Seconds for which SQLite itself waits for somebody who writes: the event loop may have to stand still for so long."""
 
-_SLOW: Final = 0.05
+_SLOW: Final = 0.2
 """Seconds from which a commit takes too long for the event loop, all of whose requests wait for it."""
 
 _SPARED: Final = 5.0
