@@ -11,6 +11,7 @@ from postroom import clock
 from postroom.delivery import overview, queue
 from postroom.delivery.records import Batch, Due, Outcome
 from postroom.messages.records import State
+from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import messages, recipients
 from tests.delivery.letters import add_message, rows, states, status, tries
@@ -253,3 +254,23 @@ def test_roll_tells_each_outcome_with_its_tries_page_by_page(store: Store) -> No
     assert [line.email for line in page + rest] == [f"{n}@x.example" for n in range(5)]
     assert [[tried.reply_text for tried in line.tries] for line in page] == [[f"450 {n}@x.example"] for n in range(3)]
     assert store.database.read_now(overview.roll, message, 10**9, 3) == []
+
+
+def test_settling_reads_the_rows_it_names_and_no_others(store: Store) -> None:
+    """Also in a table of which PostgreSQL knows nothing yet: it takes a new one for short and would read all of it each time."""
+    if store.database.dialect != "postgresql":
+        pytest.skip("PostgreSQL only: SQLite reads by the primary key whatever it knows")
+    store.database.write_now(add_message, [f"a{number}@x.example" for number in range(2_000)])
+    claimed = claim(store)
+    outcomes = tuple(outcome_of(due, "delivered") for due in claimed[:20])
+    batch = Batch(outcomes=outcomes, starts=tuple(due.id for due in claimed[20:40]), on_wire=(), ended=())
+
+    def scans(tx: Tx) -> int:
+        return int(tx.exec_driver_sql("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'recipients'").scalar_one())
+
+    def settle_and_count(tx: Tx) -> int:
+        before = scans(tx)
+        assert queue.settle(tx, store.settings, "one", batch, clock.now()) == frozenset()
+        return scans(tx) - before
+
+    assert store.database.write_now(settle_and_count) == 0
