@@ -99,7 +99,7 @@ def test_the_time_of_a_slower_domain_does_not_hold_up_a_faster_one() -> None:
         relay.end()
         return took
 
-    assert 0.1 <= asyncio.run(main()) <= 0.5
+    assert 0.09 <= asyncio.run(main()) <= 0.5  # 0.1, by a clock of milliseconds
 
 
 def test_domain_connections_hold_for_the_relay(sqlite_store: Store) -> None:
