@@ -79,11 +79,14 @@ def test_waiting_costs_no_cpu_worth_measuring(store: Store) -> None:
     async def main() -> float:
         async with wakeup.open_wakeup(store.settings) as waiter:
             await quiet(waiter)
-            used = time.process_time()
-            assert not await waiter.wait(3)
-            return time.process_time() - used
+            costs = []
+            for _ in range(3):  # the best counts: other threads of this process may have something to do, too
+                used = time.process_time()
+                assert not await waiter.wait(2)
+                costs.append(time.process_time() - used)
+            return min(costs)
 
-    assert asyncio.run(main()) < 0.005 * 3
+    assert asyncio.run(main()) < 0.005 * 2
 
 
 def test_a_busy_store_wakes_nobody_more_often_than_is_of_use(store: Store) -> None:
