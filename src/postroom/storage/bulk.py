@@ -62,5 +62,5 @@ def _plain_insert(table: Table, columns: tuple[str, ...]) -> str:
 
 @cache
 def _insert(table: Table) -> Insert:
-    """Built once for each table: a single message is written by it, too."""
+    """Built once for each table: a few rows are written by it, too."""
     return insert(table)

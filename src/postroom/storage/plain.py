@@ -14,6 +14,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.exc import DBAPIError
 
 from postroom.storage.database import Tx
+from postroom.storage.sqlite_engine import driver_of
 
 Statement = Mapping[str, str]
 """One statement for each dialect, with rows as its result: ``:name`` is a value on ``sqlite``, ``%(name)s`` on ``postgresql``."""
@@ -40,7 +41,7 @@ def run(tx: Tx, *statements: tuple[Statement, Mapping[str, object]]) -> list[Row
     Raises ``DBAPIError`` as SQLAlchemy would.
     """
     if tx.dialect.name == "sqlite":
-        driver = cast("sqlite3.Connection", tx.connection.driver_connection)
+        driver = driver_of(tx)
         try:
             return [driver.execute(statement["sqlite"], values).fetchall() for statement, values in statements]
         except sqlite3.Error as error:
@@ -50,7 +51,7 @@ def run(tx: Tx, *statements: tuple[Statement, Mapping[str, object]]) -> list[Row
 
 def run_many(tx: Tx, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Run one statement of SQLite's, which returns nothing, for each of the rows. Raises as ``run``."""
-    driver = cast("sqlite3.Connection", tx.connection.driver_connection)
+    driver = driver_of(tx)
     try:
         driver.executemany(statement, rows)
     except sqlite3.Error as error:
@@ -64,7 +65,7 @@ def savepoint(tx: Tx) -> Iterator[None]:
         with tx.begin_nested():
             yield
         return
-    driver = cast("sqlite3.Connection", tx.connection.driver_connection)
+    driver = driver_of(tx)
     driver.execute("SAVEPOINT work")
     try:
         yield
