@@ -89,8 +89,15 @@ def template() -> str:
             table = path[:-1]
             lines += [f"[{'.'.join(table)}]", ""]
         value = _get(Settings(), path)
-        lines += [f"# {meta.description}", f"# {path[-1]} = {json.dumps(str(value) if isinstance(value, Path) else value)}", ""]
+        lines += [f"# {meta.description}", f"# {path[-1]} = {_in_toml(value)}", ""]
     return "\n".join(lines)
+
+
+def _in_toml(value: object) -> str:
+    """Write a default: of what there is, only tables differ from JSON."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_in_toml(part)}" for key, part in value.items()) + "}"
+    return json.dumps(str(value) if isinstance(value, Path) else value)
 
 
 def _check(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 _SECRET: Final = {"secret": True}
 
@@ -170,6 +170,55 @@ class AttachmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 2_147_483_648
 
 
+class OAuthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signed requests and consent (OAuth 1.0), in every dialect that has them."""
+
+    plaintext_over_http: Annotated[
+        bool,
+        Meta(
+            description="Accept over plain HTTP what shows secrets: PLAINTEXT signatures, access_token, the page that asks for passwords."
+        ),
+    ] = False
+    timestamp_window: Annotated[
+        int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")
+    ] = 300
+    token_lifetime: Annotated[
+        int, Meta(ge=60, le=31_536_000, description="Seconds that an access token holds without the scope offline_access.")
+    ] = 7_200
+
+
+class ContactSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which people may write private messages to each other."""
+
+    staff_roles: Annotated[list[str], Meta(description="Roles of people who count as staff.")] = field(
+        default_factory=lambda: ["staff", "teacher"]
+    )
+    may_write_to: Annotated[
+        dict[str, list[str]],
+        Meta(description="Role of the sender (* is any other) and whom such a person may write to, see schoology.md."),
+    ] = field(default_factory=lambda: {"*": ["everyone"]})
+
+
+class SchoologySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Schoology dialect."""
+
+    authorities: Annotated[
+        list[str],
+        Meta(
+            description="Schemes and hosts, beside our own, that signatures may be made for: some clients have those of Schoology built in."
+        ),
+    ] = field(default_factory=lambda: ["http://api.schoology.com", "https://api.schoology.com"])
+    strict: Annotated[
+        bool,
+        Meta(description="As the service is, GET and DELETE of /messages/{id} without a folder are refused; else they work as documented."),
+    ] = True
+    rate_limit: Annotated[int, Meta(ge=0, description="Requests of one client in 5 seconds at most, for one process. 0: no limit.")] = 0
+    upload_without_answer: Annotated[
+        bool, Meta(description="Answer the bytes of an upload with 204, as the PHP client wants it, instead of 200 and the file.")
+    ] = False
+    attachment_days: Annotated[int, Meta(ge=1, le=3650, description="Days that files of a private message can be fetched.")] = 365
+
+
 class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The USOS API dialect."""
 
@@ -177,22 +226,10 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         bool,
         Meta(description="Only administrative consumers may call mailclient and csgroups; otherwise tokens with the scope mailclient too."),
     ] = False
-    plaintext_over_http: Annotated[
-        bool,
-        Meta(
-            description="Accept over plain HTTP what shows secrets: PLAINTEXT signatures, access_token, the page that asks for passwords."
-        ),
-    ] = False
     show_emails: Annotated[
         bool, Meta(description="Show the addresses of users to every program; otherwise they take rights, see usos.md.")
     ] = False
     timezone: Annotated[str, Meta(description="Time zone of the dates in answers (they carry no offset).")] = "Europe/Warsaw"
-    timestamp_window: Annotated[
-        int, Meta(ge=1, le=3600, description="Seconds that oauth_timestamp may differ from the server's clock.")
-    ] = 300
-    token_lifetime: Annotated[
-        int, Meta(ge=60, le=31_536_000, description="Seconds that an access token holds without the scope offline_access.")
-    ] = 7_200
     contact_emails: Annotated[
         list[str], Meta(description="Addresses of those who look after the installation; services/apisrv/installation tells them.")
     ] = []
@@ -225,7 +262,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     delivery: DeliverySettings = DeliverySettings()
     bounces: BounceSettings = BounceSettings()
     attachments: AttachmentSettings = AttachmentSettings()
+    oauth: OAuthSettings = OAuthSettings()
+    contacts: ContactSettings = ContactSettings()
     usos: UsosSettings = UsosSettings()
+    schoology: SchoologySettings = SchoologySettings()
 
     def __repr__(self) -> str:
         return f"Settings(data_dir={str(self.data_dir)!r})"

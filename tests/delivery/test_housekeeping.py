@@ -80,7 +80,7 @@ def test_old_nonces_are_forgotten(store: Store) -> None:
     def prepare(tx: Tx) -> None:
         client = tx.execute(insert(clients).values(key="k", secret="s", name="n", created_at=1).returning(clients.c.id)).scalar_one()
         seconds = NOW // 1000
-        window = store.settings.usos.timestamp_window
+        window = store.settings.oauth.timestamp_window
         rows: list[dict[str, Any]] = [{"client_id": client, "timestamp": seconds - age, "nonce": "x"} for age in (0, window, 3 * window)]
         tx.execute(insert(nonces), rows)
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from postroom.clock import HOUR
 from postroom.directory import clients, passwords
 from postroom.pages import consent
-from postroom.settings import HttpSettings, UsosSettings
+from postroom.settings import HttpSettings, OAuthSettings
 from postroom.storage import tables
 from postroom.storage.database import Tx
 from tests.consent import CALLBACK, PASSWORD, SECONDS, Page, Site, Visitor
@@ -201,7 +201,7 @@ def test_over_https_the_cookie_is_of_this_host_only(site: Site) -> None:
 @pytest.mark.parametrize("allowed", [False, True])
 def test_no_password_is_asked_for_over_plain_http(site: Site, allowed: bool) -> None:  # noqa: FBT001 - parametrised
     token = site.asked()["oauth_token"]
-    site.reconfigured(http=HttpSettings(public_url="http://post.example"), usos=UsosSettings(plaintext_over_http=allowed))
+    site.reconfigured(http=HttpSettings(public_url="http://post.example"), oauth=OAuthSettings(plaintext_over_http=allowed))
     page = site.visitor().open(token)
     assert (page.status, asks_for_password(page)) == ((200, True) if allowed else (403, False))
 

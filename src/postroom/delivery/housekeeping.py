@@ -112,7 +112,7 @@ async def _sweep_somewhere(store: Store, now: int) -> int:
 
 async def _forget_nonces(store: Store, now: int) -> int:
     """Forget nonces whose timestamp alone would be refused; twice the window leaves room for a clock that is set back."""
-    oldest = now // SECOND - 2 * store.settings.usos.timestamp_window
+    oldest = now // SECOND - 2 * store.settings.oauth.timestamp_window
     return await store.database.write(clients.prune_nonces, oldest, _LIMIT)
 
 

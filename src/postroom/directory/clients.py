@@ -28,7 +28,7 @@ _ALPHABET: Final = string.ascii_letters + string.digits
 
 # Every signed request runs these three.
 _CLIENT: Final = plain.compiled(
-    lambda _: select(clients.c.id, clients.c.secret, clients.c.name, clients.c.administrative).where(
+    lambda _: select(clients.c.id, clients.c.secret, clients.c.name, clients.c.administrative, clients.c.user_id).where(
         clients.c.key == bindparam("key"), clients.c.active
     )
 )
@@ -50,18 +50,23 @@ _CLAIM_NONCE: Final = plain.compiled(
 )
 
 
-def add_client(tx: Tx, vault: Vault, name: str, *, administrative: bool, now: int, contact: Contact | None = None) -> Client:
+def add_client(
+    tx: Tx, vault: Vault, name: str, *, administrative: bool, now: int, contact: Contact | None = None, user_id: int | None = None
+) -> Client:
     """Register a program; return it with its new key and secret. An administrative one may act for anybody without a token.
 
-    Raises ``Invalid`` for a name that is empty or not one line and for a malformed ``url``, ``email`` or ``callback``, and ``TooLarge``.
+    With ``user_id`` it is a personal key, which acts for that person. Raises ``Invalid`` for a name that is empty or not one line and
+    for a malformed ``url``, ``email`` or ``callback``, ``TooLarge``, and ``NotFound("user", id)``.
     """
     name = check_line("name", name, MAX_NAME, required=True)
+    if user_id is not None:
+        _check_exists(tx, "user", user_id)
     known = contacts.checked(contact or Contact())
     key, secret = new_credentials()
     values = {"key": key, "secret": vault.encrypt(secret, purpose("client", key)), "name": name}
-    statement = insert(clients).values(values).values(**known, administrative=administrative, created_at=now)
+    statement = insert(clients).values(values).values(**known, administrative=administrative, user_id=user_id, created_at=now)
     number = tx.execute(statement.returning(clients.c.id)).scalar_one()
-    return Client(id=number, key=key, secret=secret, name=name, administrative=administrative)
+    return Client(id=number, key=key, secret=secret, name=name, administrative=administrative, user_id=user_id)
 
 
 def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
@@ -71,9 +76,9 @@ def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
     rows = plain.run(tx, (_CLIENT, {"key": key}))[0]
     if not rows:
         return None
-    number, secret, name, administrative = rows[0]
+    number, secret, name, administrative, user_id = rows[0]
     secret = vault.decrypt(secret, purpose("client", key))
-    return Client(id=number, key=key, secret=secret, name=name, administrative=bool(administrative))
+    return Client(id=number, key=key, secret=secret, name=name, administrative=bool(administrative), user_id=user_id)
 
 
 def disable_client(tx: Tx, key: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from postroom.directory import emails, names
 from postroom.directory.inserting import insert_into
 from postroom.directory.records import Person
-from postroom.directory.values import MAX_KEY, MAX_NAME, MAX_URL, check_line, chunks, known
+from postroom.directory.values import MAX_KEY, MAX_NAME, MAX_ROLE, MAX_URL, check_line, chunks, known
 from postroom.errors import Invalid, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.tables import users
@@ -27,6 +27,7 @@ _LIMITS: Final = {
     "title_after": MAX_NAME,
     "picture": MAX_URL,
     "school": MAX_NAME,
+    "role": MAX_ROLE,
 }
 
 
@@ -44,6 +45,7 @@ class NewPerson(Struct, frozen=True, kw_only=True):
     language: str = "pl"
     picture: str | None = None
     school: str | None = None
+    role: str = ""
     active: bool = True
 
 

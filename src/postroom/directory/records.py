@@ -25,6 +25,8 @@ class Person(Struct, frozen=True, kw_only=True):
     picture: str | None
     """URL of a photograph."""
     school: str | None
+    role: str
+    """Such as ``student``; empty for nobody in particular. Who may write to whom goes by it (``contact_rules``)."""
     active: bool
 
 
@@ -56,6 +58,8 @@ class Client(Struct, frozen=True, kw_only=True):
     secret: str
     name: str
     administrative: bool
+    user_id: int | None = None
+    """Whose personal key it is: it acts for that person where it brings no token."""
 
     def __repr__(self) -> str:
         return f"Client(id={self.id}, key={self.key!r})"

@@ -14,6 +14,7 @@ from postroom.errors import Invalid, TooLarge
 MAX_KEY: Final = 100
 """Characters of a person's uid and of a group's code."""
 MAX_NAME: Final = 200
+MAX_ROLE: Final = 50
 """Characters of any name or title."""
 MAX_URL: Final = 2_000
 

@@ -59,18 +59,20 @@ def queue_new(tx: Tx, delivery: DeliverySettings, lines: Sequence[Line], lane: L
     return {line.message_id for line in lines} - waiting
 
 
-def queue_listed(tx: Tx, delivery: DeliverySettings, message_ids: Sequence[int], lane: Lane, now: int) -> int:
+def queue_listed(tx: Tx, delivery: DeliverySettings, message_ids: Sequence[int], lane: Lane, now: int, *, to_inboxes: bool = False) -> int:
     """Suppress every listed recipient that has no address or is on the suppression list, queue every other; return how many were queued.
 
-    Two statements, whatever the size.
+    ``to_inboxes``: those who are people of the organisation have it in their inboxes at once, whatever becomes of the mail; but not
+    a copy to oneself. Two statements, whatever the size.
     """
     listed = and_(recipients.c.message_id.in_(message_ids), recipients.c.state == "listed")
+    received = {"received_at": _received(now)} if to_inboxes else {}
     reason = func.coalesce(suppressions.explanation(tx, recipients.c.email, now), NO_ADDRESS)
     shut_out = or_(recipients.c.email == null(), suppressions.is_suppressed(recipients.c.email, now))
     tx.execute(
-        update(recipients).where(listed, shut_out).values(state="suppressed", lane=lane, reply_text=reason, settled_at=now),
+        update(recipients).where(listed, shut_out).values(state="suppressed", lane=lane, reply_text=reason, settled_at=now, **received),
     )
-    values = {"state": "queued", "lane": lane, "due_at": now, "expires_at": now + _lifetime(delivery, lane)}
+    values = {"state": "queued", "lane": lane, "due_at": now, "expires_at": now + _lifetime(delivery, lane), **received}
     return tx.execute(update(recipients).where(listed).values(values)).rowcount
 
 
@@ -110,6 +112,11 @@ def expiry(delivery: DeliverySettings, now: int) -> ColumnElement[int]:
 def last_try(delivery: DeliverySettings, now: int) -> int:
     """Return when what is sent now has been tried for the last time, in whatever lane; a day more, since relays may be away."""
     return now + max(_lifetime(delivery, "bulk"), _lifetime(delivery, "single")) + DAY
+
+
+def _received(now: int) -> ColumnElement[Any]:
+    """Return, in SQL, when a recipient has the message in the inbox who is listed now; null for whoever has none."""
+    return case((and_(recipients.c.user_id.is_not(None), recipients.c.role != "self"), now), else_=null())
 
 
 def _row(line: Line, suppressed: str | None, lane: Lane, now: int, expires_at: int) -> dict[str, Any]:

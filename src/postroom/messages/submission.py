@@ -38,7 +38,7 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
     if draft.send_to_myself:
         _list_author(tx, author_id, message_id)
     lane = queueing.lane_of(settings.delivery, counts.emails)
-    if queueing.queue_listed(tx, settings.delivery, [message_id], lane, now) == 0:
+    if queueing.queue_listed(tx, settings.delivery, [message_id], lane, now, to_inboxes=True) == 0:
         reports.settle(tx, settings, [message_id], now)
     wakeup.notify(tx)
 

@@ -74,7 +74,7 @@ class _Exchange:
 
     async def respond(self) -> Response:
         """Answer the request, and send a session along where there was none."""
-        private = self._settings.usos.plaintext_over_http or sessions.is_private(self._request, self._settings)
+        private = self._settings.oauth.plaintext_over_http or sessions.is_private(self._request, self._settings)
         if not private:
             return notice(NOT_PRIVATE[self._language], self._language, 403)
         known = sessions.read(self._request, self._settings, self._store.vault, self._now)

@@ -65,6 +65,10 @@ users: Final = Table(
     Column("language", Text, nullable=False, server_default="pl"),
     Column("picture", Text),
     Column("school", Text),
+    Column("role", Text, nullable=False, server_default=""),  # such as student: who may write to whom goes by it (directory.contact_rules)
+    Column("notify", Text, nullable=False, server_default="off"),  # of private messages, by mail: off, each, digest
+    Column("notify_content", Boolean, nullable=False, server_default=false()),  # whether such a mail may hold what was written
+    Column("notified_at", BigInteger),  # until when the last digest told of messages
     Column("password_hash", Text),
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("created_at", BigInteger, nullable=False),
@@ -73,6 +77,7 @@ users: Final = Table(
 )
 Index("ix_users_lower_email", func.lower(users.c.email))
 Index("ix_users_lower_alt_email", func.lower(users.c.alt_email))
+Index("ix_users_digest", users.c.id, sqlite_where=text("notify = 'digest'"), postgresql_where=text("notify = 'digest'"))
 
 user_words: Final = Table(
     "user_words",
@@ -173,6 +178,8 @@ clients: Final = Table(
     Column("url", Text),  # page of the program, for people
     Column("email", Text, nullable=False, server_default=""),  # whom to write to about it
     Column("callbacks", Text, nullable=False, server_default=""),  # one on each line: where people may be sent after their consent
+    Column("user_id", ForeignKey("users.id")),  # whose personal key it is: it acts for them without a token
+    Index("ix_clients_user_id", "user_id", sqlite_where=text("user_id IS NOT NULL"), postgresql_where=text("user_id IS NOT NULL")),
 )
 
 tokens: Final = Table(
@@ -233,11 +240,15 @@ nonces: Final = Table(
 
 # -- messages: what is said ------------------------------------------------------------------------------------------
 
+_STANDS_IN_SENT: Final = text("sent_at IS NOT NULL AND deleted_at IS NULL AND superseded_at IS NULL")
+
 messages: Final = Table(
     "messages",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("kind", Text, nullable=False, server_default="message"),  # a summary report is a message too, of no author
+    Column(
+        "kind", Text, nullable=False, server_default="message"
+    ),  # summary: written by the server itself, of no author: a report, a notification
     Column("author_id", ForeignKey("users.id", ondelete="CASCADE")),
     Column("dialect", Text, nullable=False),
     Column("client_id", ForeignKey("clients.id")),  # the program that sent it in its own name; it can be disabled, not deleted
@@ -269,12 +280,14 @@ messages: Final = Table(
     Column("sent_at", BigInteger),
     Column("settled_at", BigInteger),  # when the last recipient was done
     Column("bounced_at", BigInteger),  # a bounce came after the end, and no report has told of it yet
+    Column("superseded_at", BigInteger),  # a later message of its author in its thread stands for both in the folder of sent messages
     Column("retain_until", BigInteger),  # gone for good after that, once settled; null: kept
     Column("deleted_at", BigInteger),  # gone from the author's list; recipients and delivery are untouched
     CheckConstraint("kind IN ('message', 'summary')", name="kind"),
     CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
     Index("ix_messages_author_id", "author_id", "id"),
+    Index("ix_messages_sent", "author_id", "sent_at", "id", sqlite_where=_STANDS_IN_SENT, postgresql_where=_STANDS_IN_SENT),
     Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
     Index(
         "ix_messages_client_id",  # what programs sent and is not done; what is done grows without bounds and is not asked for by program
@@ -337,6 +350,7 @@ attachments: Final = Table(
     Column("filename", Text, nullable=False),
     Column("content_type", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
+    Column("md5", Text),  # hexadecimal digits, where the dialect that it came through wants to know
     Column("description", Text, nullable=False, server_default=""),
     Column("disposition", Text, nullable=False, server_default="link"),  # link: fetched through the door; else a part of the mail
     Column("content_id", Text),  # of an inline part, without angle brackets
@@ -364,6 +378,23 @@ tags: Final = Table(
     Index("ix_tags_user_id", "user_id", "name"),
 )
 
+uploads: Final = Table(
+    "uploads",  # files announced, and then sent, before there is a message that they belong to
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),  # as announced; what comes must agree
+    Column("md5", Text),  # as announced, or as found
+    Column("content_type", Text),
+    Column("blob_key", Text),  # null until all of it has come
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),  # forgotten then, unless a message has taken it over
+    Index("ix_uploads_user_id", "user_id"),
+    Index("ix_uploads_expires_at", "expires_at"),
+    Index("ix_uploads_blob_key", "blob_key"),
+    sqlite_autoincrement=True,
+)
 
 idempotency_keys: Final = Table(
     "idempotency_keys",
@@ -390,6 +421,8 @@ FINAL_STATES: Final = ("delivered", "failed", "suppressed", "expired", "cancelle
 
 _WAITING: Final = text("state IN ('queued', 'deferred', 'unknown')")
 _OPEN: Final = text("state IN ('queued', 'deferred', 'unknown', 'sending')")
+_STANDS_IN_INBOX: Final = text("received_at IS NOT NULL AND deleted_at IS NULL AND superseded_at IS NULL")
+_UNREAD: Final = text("received_at IS NOT NULL AND deleted_at IS NULL AND superseded_at IS NULL AND read_at IS NULL")
 
 recipients: Final = Table(
     "recipients",
@@ -413,6 +446,8 @@ recipients: Final = Table(
     Column("reply_code", Integer),
     Column("reply_text", Text),  # the last reply of the relay, or the reason in words
     Column("settled_at", BigInteger),
+    Column("received_at", BigInteger),  # when it came to this person's mailbox; null for bare addresses, copies to oneself and drafts
+    Column("superseded_at", BigInteger),  # a later message of its thread stands for both in this person's inbox
     Column("read_at", BigInteger),
     Column("deleted_at", BigInteger),
     CheckConstraint(
@@ -426,6 +461,10 @@ recipients: Final = Table(
     Index("ix_recipients_due", "lane", "due_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
     Index("ix_recipients_open", "message_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("ix_recipients_lease", "lease_until", sqlite_where=text("state = 'sending'"), postgresql_where=text("state = 'sending'")),
+    Index(
+        "ix_recipients_received", "user_id", "received_at", "message_id", sqlite_where=_STANDS_IN_INBOX, postgresql_where=_STANDS_IN_INBOX
+    ),
+    Index("ix_recipients_unread", "user_id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
 )
 Index(
     "ix_recipients_inbox",
@@ -434,6 +473,18 @@ Index(
     sqlite_where=recipients.c.user_id.is_not(None),
     postgresql_where=recipients.c.user_id.is_not(None),
 )
+
+
+STANDS_IN_SENT: Final = and_(messages.c.sent_at.is_not(None), messages.c.deleted_at.is_(None), messages.c.superseded_at.is_(None))
+"""The message stands for its thread in its author's folder of sent messages: condition of queries by ``ix_messages_sent``."""
+
+STANDS_IN_INBOX: Final = and_(
+    recipients.c.received_at.is_not(None), recipients.c.deleted_at.is_(None), recipients.c.superseded_at.is_(None)
+)
+"""The message stands for its thread in a person's inbox: condition of queries by ``ix_recipients_received``."""
+
+IS_UNREAD: Final = and_(STANDS_IN_INBOX, recipients.c.read_at.is_(None))
+"""As above, and the thread is unread: condition of queries by ``ix_recipients_unread``."""
 
 
 def _in_state(*states: str) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from postroom import clock
 from postroom.dialects.usos import application
 from postroom.directory import clients, people
 from postroom.directory.people import NewPerson
-from postroom.settings import HttpSettings, UsosSettings
+from postroom.settings import HttpSettings, OAuthSettings, UsosSettings
 from postroom.storage.store import open_store
 from tests.dialects.usos.conftest import Installation
 
@@ -195,7 +195,7 @@ def test_plaintext_needs_https_or_the_setting(sqlite_usos: Installation) -> None
 
 @pytest.mark.parametrize("place", ["AUTH_HEADER", "QUERY", "BODY"])
 def test_plaintext_verifies_in_every_place_once_allowed(configured: Callable[..., Installation], place: str) -> None:
-    usos = configured(usos=UsosSettings(plaintext_over_http=True))
+    usos = configured(oauth=OAuthSettings(plaintext_over_http=True))
     auth = usos.auth(signature_method="PLAINTEXT", signature_type=place)
     response = usos.http.post(usos.url("create_message"), data={"subject": "ż"}, auth=auth, timeout=20)
     assert response.status_code == 200, response.text

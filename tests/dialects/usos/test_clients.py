@@ -18,7 +18,7 @@ from usos_api.services.api_documentation import APIDocumentationService
 from usos_api.services.api_server import APIServerService
 
 from postroom.dialects.usos.application import ENDPOINTS
-from postroom.settings import UsosSettings
+from postroom.settings import OAuthSettings
 from tests.dialects.usos.conftest import Installation
 
 
@@ -133,7 +133,7 @@ def test_usos_api_shows_our_error(usos: Installation) -> None:
 
 def test_sos_goes_from_draft_to_recipients(configured: Callable[..., Installation]) -> None:
     """§5.1, each of its requests; §2.3: PLAINTEXT."""
-    usos = configured(usos=UsosSettings(plaintext_over_http=True))
+    usos = configured(oauth=OAuthSettings(plaintext_over_http=True))
 
     def oauth() -> str:
         given = {

@@ -48,13 +48,13 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     if access.consumer == "ignored":
         return Caller()
     settings = store.settings
-    claim = oauth1.read_claim(pairs, now // SECOND, settings.usos.timestamp_window)
+    claim = oauth1.read_claim(pairs, now // SECOND, settings.oauth.timestamp_window)
     if claim is None:
         if access.consumer == "required":
             raise errors.method_forbidden("consumer_missing")
         return Caller()
     url = oauth1.client_url(scope, settings.http.public_url)
-    _check_connection(claim, access, url, plaintext_over_http=settings.usos.plaintext_over_http)
+    _check_connection(claim, access, url, plaintext_over_http=settings.oauth.plaintext_over_http)
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
     identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
     client = await aside(length(claim.signed), _verified, identity, claim, scope["method"], url)

@@ -13,7 +13,7 @@ from postroom.directory.importing import staging
 from postroom.directory.importing.reading import Columns
 from postroom.directory.people import LANGUAGES
 from postroom.directory.records import GroupKind
-from postroom.directory.values import LARGEST_ID, MAX_KEY, MAX_NAME, MAX_URL
+from postroom.directory.values import LARGEST_ID, MAX_KEY, MAX_NAME, MAX_ROLE, MAX_URL
 from postroom.mailbox import MAX_EMAIL
 
 PEOPLE: Final = "people.csv"
@@ -124,6 +124,7 @@ def _person(line: Line) -> Staged:
         "language": line.choice("language", LANGUAGES, "pl"),
         "picture": picture or None,
         "school": line.text("school", MAX_NAME) or None,
+        "role": line.text("role", MAX_ROLE),
         "active": active is not False,
     }
     if uid:
@@ -195,7 +196,7 @@ FORMATS: Final = (
         PEOPLE,
         Columns(
             ("uid", "first_name", "last_name"),
-            ("middle_names", "title_before", "title_after", "email", "alt_email", "language", "picture", "school", "active", "id"),
+            ("middle_names", "title_before", "title_after", "email", "alt_email", "language", "picture", "school", "role", "active", "id"),
         ),
         _person,
     ),

@@ -35,6 +35,7 @@ people: Final = _table(
     Column("language", Text, nullable=False),
     Column("picture", Text),
     Column("school", Text),
+    Column("role", Text, nullable=False),
     Column("active", Boolean, nullable=False),
 )
 

@@ -37,7 +37,7 @@ def _rules(site: Site) -> dict[str, str]:
     closed = " On this installation the methods of services/mailclient are for administrative consumers only."
     return {
         "url": escape(site.url),
-        "window": f"{site.settings.usos.timestamp_window:,}",
+        "window": f"{site.settings.oauth.timestamp_window:,}",
         "contacts": f" ({emails})" if emails else "",
         "consent": consent if any(module.name == "services/oauth" for module in site.modules) else "",
         "closed": closed if site.settings.usos.administrative_mail else "",

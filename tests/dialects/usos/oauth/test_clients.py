@@ -14,7 +14,7 @@ from postroom import clock
 from postroom.directory import clients
 from postroom.directory.contacts import Contact
 from postroom.directory.records import Client
-from postroom.settings import UsosSettings
+from postroom.settings import OAuthSettings
 from tests.consent import CALLBACK, PASSWORD, Site
 
 Calling = Callable[..., Any]
@@ -69,7 +69,7 @@ def write_with_mailing(call: Calling) -> None:
 def test_requests_oauthlib_in_every_place(sqlite_site: Site, callback: str, place: str, method: str) -> None:
     """§5.4: OAuth parameters in header, query, body; both signature methods."""
     site = sqlite_site
-    site.reconfigured(usos=UsosSettings(plaintext_over_http=True))
+    site.reconfigured(oauth=OAuthSettings(plaintext_over_http=True))
     signing = {"signature_type": place, "signature_method": method}
 
     def authorised(program: Client) -> Calling:

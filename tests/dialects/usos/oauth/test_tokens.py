@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from postroom.clock import HOUR
 from postroom.directory import clients
-from postroom.settings import HttpSettings, UsosSettings
+from postroom.settings import HttpSettings, OAuthSettings
 from postroom.storage import tables
 from postroom.storage.database import Tx
 from tests.consent import CALLBACK, SECONDS, Site
@@ -218,7 +218,7 @@ def test_secrets_are_answered_over_https_or_on_this_machine_only(sqlite_site: Si
 
 
 def test_a_setting_allows_plain_http(sqlite_site: Site) -> None:
-    sqlite_site.reconfigured(http=HttpSettings(public_url="http://post.example"), usos=UsosSettings(plaintext_over_http=True))
+    sqlite_site.reconfigured(http=HttpSettings(public_url="http://post.example"), oauth=OAuthSettings(plaintext_over_http=True))
     auth = OAuth1(sqlite_site.program.key, sqlite_site.program.secret, "x", "y", verifier="z", signature_method="PLAINTEXT")
     assert refusal(sqlite_site.http.post(sqlite_site.url("oauth/access_token"), auth=auth, timeout=SECONDS)) == (401, "Invalid token")
 

@@ -81,7 +81,7 @@ async def access_token(call: Call, given: Exchanged) -> Form:
     """
     if call.caller.token is None:  # as_user_id stands instead of a token elsewhere, but nobody has consented here
         raise Refused("Invalid token")
-    lifetime = call.store.settings.usos.token_lifetime * SECOND
+    lifetime = call.store.settings.oauth.token_lifetime * SECOND
     expires_at = None if OFFLINE in call.caller.scopes else call.now + lifetime
     try:
         made = await call.write(grants.exchange, call.store.vault, call.caller.token, given.oauth_verifier, call.now, expires_at)
