@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from postroom.directory.values import one_line
-from postroom.messages.cleaning import clean_for_mail, words
+from postroom.messages import markup
 from postroom.messages.records import MAX_SUBJECT, ContentFormat, Language
 
 MAX_EXCERPT: Final = 200
@@ -89,7 +89,7 @@ def of_message(original: Original, language: Language, page: str, *, with_conten
     if original.content_format == "plain":
         quoted = "\n".join(f"> {line}" for line in original.content.splitlines())
         return Notification(subject=subject, content=f"{head}\n\n{quoted}\n\n{foot}", content_format="plain")
-    quoted = f"<blockquote>{clean_for_mail(original.content)}</blockquote>"
+    quoted = f"<blockquote>{markup.safe_in_mail(original.content)}</blockquote>"
     return Notification(subject=subject, content=f"{_paragraph(head)}{quoted}{_paragraph(foot)}", content_format="html")
 
 
@@ -99,19 +99,13 @@ def of_threads(newest: Sequence[Original], total: int, language: Language, page:
     lines = [texts.threads.format(total), ""]
     for original in newest:
         lines.append(f"- {one_line(original.author, _MAX_NAME)}: {one_line(original.subject, MAX_SUBJECT) or texts.no_subject}")
-        excerpt = _excerpt(original) if with_content else ""
+        excerpt = markup.words(original.content, original.content_format, MAX_EXCERPT) if with_content else ""
         if excerpt:
             lines.append(f"  {excerpt}")
     if total > len(newest):
         lines.append(texts.more.format(total - len(newest)))
     lines += ["", texts.read, texts.change.format(page)]
     return Notification(subject=texts.digest.format(total), content="\n".join(lines), content_format="plain")
-
-
-def _excerpt(original: Original) -> str:
-    if original.content_format == "html":
-        return words(original.content, MAX_EXCERPT)
-    return one_line(original.content, MAX_EXCERPT)
 
 
 def _paragraph(text: str) -> str:
