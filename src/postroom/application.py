@@ -20,7 +20,7 @@ from postroom.dialects import postroom, usos
 from postroom.dialects.usos.application import MODULES
 from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
-from postroom.pages import consent, home, links, reference
+from postroom.pages import consent, home, links, notifications, reference
 from postroom.storage.database import ping
 from postroom.storage.store import Store
 
@@ -42,6 +42,7 @@ def application(store: Store) -> ASGIApp:
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
+            *notifications.routes(store),
             *reference.routes(store.settings, MODULES),
             Mount("/postroom/v1", postroom.application(store)),
         ],
