@@ -89,9 +89,9 @@ def site(sqlite_store: Store, server: Server) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser; skips where there is none."""
+    """A browser; skips where there is none. Not for the whole session: while it lives, an event loop of its own runs in this thread."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; as root: make system-packages")
     with sync_playwright() as playwright:

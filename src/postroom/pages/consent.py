@@ -1,13 +1,17 @@
-"""The page on which a person logs in and allows a program something, or refuses: OAuth 1.0a, RFC 5849 §2.2.
+"""The page on which a person logs in and allows a program something, or refuses: OAuth 1.0, RFC 5849 §2.2.
 
 Parameters: ``oauth_token``; ``interactivity``: minimal (the default: whoever has allowed this program all of this before is not asked
 again, where the callback is an https address, and so surely the program's own: RFC 8252 §8.6) or confirm_user (always asked);
 ``langpref``: as every page (``exchange``). Afterwards the browser goes to the callback with ``oauth_token`` and
 ``oauth_verifier``, or ``error=access_denied``; without a callback the page shows a PIN, and that never without a question, since
 whoever sent the person here may want to be told it.
+
+Where the program has asked as before revision A (``grants``), the page takes the callback from ``oauth_callback`` or ``return_url``, a
+registered one; without any it says that all is done. No verifier goes back, so whoever has led the person here may be somebody else than
+the one who began: therefore such a page never goes without a question either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -18,10 +22,10 @@ from starlette.routing import Route
 from postroom.directory import callbacks, grants
 from postroom.directory.grants import Question
 from postroom.directory.records import Person
-from postroom.errors import NotFound
+from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.pages import consent_forms, sessions
 from postroom.pages.consent_forms import Form
-from postroom.pages.consent_texts import OVER, REFUSED, WORDS
+from postroom.pages.consent_texts import DONE, NOT_REGISTERED, OVER, REFUSED, WORDS
 from postroom.pages.exchange import Exchange, redirect
 from postroom.pages.html import notice
 from postroom.pages.sessions import Session
@@ -33,13 +37,13 @@ ScopeWords = Mapping[str, Mapping[str, str]]
 """Scope → language → what a person allows with it."""
 
 
-def routes(store: Store, path: str, scopes: ScopeWords) -> list[Route]:
-    """Return the route of the page at ``path``."""
+def routes(store: Store, paths: Iterable[str], scopes: ScopeWords) -> list[Route]:
+    """Return the routes of the page at ``paths``: one page, whatever dialect the program speaks."""
 
     async def respond(request: Request) -> Response:
         return await _Consent(store, scopes, request).respond()
 
-    return [Route(path, respond, methods=["GET", "POST"])]
+    return [Route(path, respond, methods=["GET", "POST"]) for path in paths]
 
 
 class _Visit(Struct, frozen=True, kw_only=True):
@@ -62,7 +66,10 @@ class _Consent(Exchange):
     async def answer(self) -> Response:
         """See ``Exchange.answer``."""
         token = self.request.query_params.get("oauth_token", "")
-        visit = await self.store.database.read(_visit, self.store.vault, token, self.session, self.now)
+        try:
+            visit = await self.store.database.read(_visit, self.store.vault, token, self._callback(), self.session, self.now)
+        except (Invalid, TooLarge):
+            return notice(NOT_REGISTERED[self.language], self.language, 400)
         if visit.asked is None:
             return self._over()
         try:
@@ -73,7 +80,7 @@ class _Consent(Exchange):
     async def _answer(self, asked: Question, person: Person | None, *, granted: bool) -> Response:
         if self.request.method == "POST":
             return await self._posted(asked, person)
-        known = asked.callback.startswith("https://")
+        known = asked.verified and asked.callback.startswith("https://")
         silent = known and self.request.query_params.get("interactivity", "minimal") == "minimal"
         if self.request.method == "GET" and silent and granted and person is not None:
             return await self._allow(asked, person)
@@ -97,13 +104,15 @@ class _Consent(Exchange):
 
     async def _allow(self, asked: Question, person: Person) -> Response:
         verifier = await self.store.database.write(grants.allow, self.store.vault, asked, person.id, self.now)
+        if verifier is None:
+            return notice(DONE[self.language], self.language) if asked.stays else _sent_back(asked, {"oauth_token": asked.token})
         if asked.out_of_band:
             return consent_forms.pin(asked, verifier, self.language)
         return _sent_back(asked, {"oauth_token": asked.token, "oauth_verifier": verifier})
 
     async def _refuse(self, asked: Question) -> Response:
         await self.store.database.write(grants.refuse, asked, self.now)
-        if asked.out_of_band:
+        if asked.stays:
             return notice(REFUSED[self.language], self.language)
         return _sent_back(asked, {"oauth_token": asked.token, "error": "access_denied"})
 
@@ -119,9 +128,17 @@ class _Consent(Exchange):
     def _in_words(self, scope: str) -> str:
         return self._scopes[scope][self.language] if scope in self._scopes else scope
 
+    def _callback(self) -> str:
+        """Return the callback that the person brings along, if any."""
+        given = self.request.query_params
+        named = given.get("oauth_callback") or given.get("return_url") or ""
+        return "" if named == callbacks.OUT_OF_BAND else named
 
-def _visit(tx: Tx, vault: Vault, token: str, session: Session, now: int) -> _Visit:
+
+def _visit(tx: Tx, vault: Vault, token: str, callback: str, session: Session, now: int) -> _Visit:  # noqa: PLR0917 - as units are called
     asked = grants.question(tx, token, now)
+    if asked is not None and callback and not asked.verified:
+        asked = grants.with_callback(tx, asked, callback)
     person = None if asked is None else sessions.person_of(tx, vault, session)
     granted = asked is not None and person is not None and grants.has_allowed(tx, asked, person.id)
     return _Visit(asked=asked, person=person, granted=granted)
