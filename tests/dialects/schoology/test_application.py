@@ -186,6 +186,13 @@ def test_the_document_describes_every_operation(sqlite_callers: Callers) -> None
     described = {(verb.upper(), path) for path, verbs in document["paths"].items() for verb in verbs}
     assert described == {(operation.verb, operation.plain_path) for operation in OPERATIONS}
     assert all(one["summary"] for verbs in document["paths"].values() for one in verbs.values())
+    answers = document["paths"]["/users/{user_id}"]["get"]["responses"]
+    assert {status: sorted(answers[status].get("content", {})) for status in ("200", "400", "401", "404")} == {
+        "200": ["application/json", "text/xml"],
+        "400": ["application/json", "text/xml"],
+        "401": ["text/plain"],
+        "404": [],
+    }
     named = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert named == set(document["components"]["schemas"])
 
