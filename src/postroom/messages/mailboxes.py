@@ -105,8 +105,8 @@ def mark(tx: Tx, user_id: int, thread_id: int, *, read: bool, now: int) -> None:
     if read:
         threads.mark_read(tx, user_id, thread_id, now)
         return
-    standing = and_(_r.user_id == user_id, STANDS_IN_INBOX, threads.lines_in(thread_id))
-    tx.execute(update(recipients).where(standing).values(read_at=None))
+    newest = and_(_r.user_id == user_id, threads.standing(), threads.lines_in(tx, thread_id))
+    tx.execute(update(recipients).where(newest).values(read_at=None))
 
 
 def delete(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
@@ -115,7 +115,7 @@ def delete(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
     A message that comes later brings the thread back, with that message only.
     """
     threads.newest(tx, user_id, thread_id)
-    tx.execute(update(recipients).where(threads.came_to(user_id), threads.lines_in(thread_id)).values(deleted_at=now))
+    tx.execute(update(recipients).where(threads.came_to(user_id), threads.lines_in(tx, thread_id)).values(deleted_at=now))
     tx.execute(update(messages).where(threads.sent_by(user_id), threads.holds(thread_id)).values(deleted_at=now))
 
 

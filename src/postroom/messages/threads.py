@@ -12,14 +12,14 @@ message while it is being answered in their own name can meet the other order; P
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Select, and_, any_, func, literal, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Integer
 
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
 from postroom.storage.database import Tx
-from postroom.storage.tables import STANDS_IN_INBOX, STANDS_IN_SENT, messages, recipients
+from postroom.storage.tables import STANDS_IN_SENT, messages, recipients
 
 _LOCK_CLASS: Final = 0x54687264
 """Name space of our advisory locks on PostgreSQL: 'Thrd'."""
@@ -43,18 +43,38 @@ def sent_by(user_id: int) -> ColumnElement[bool]:
 
 def came_to(user_id: int) -> ColumnElement[bool]:
     """Return, in SQL, whether a line of a roll is one that this person has received, and has not deleted."""
-    return and_(_r.user_id == user_id, _r.received_at.is_not(None), _r.deleted_at.is_(None))
+    return and_(_r.user_id == user_id, _came(_r))
 
 
 def seen_by(user_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
     """Select messages that a person sees, with the person's line on the roll of each that came to them."""
-    line = and_(_r.message_id == _m.id, came_to(user_id))
-    return select(*columns).select_from(messages.outerjoin(recipients, line)).where(or_(sent_by(user_id), _r.id.is_not(None)))
+    line = recipients.alias("line")
+    mine = select(line.c.id).where(line.c.message_id == _m.id, line.c.user_id == user_id).where(_came(line.c)).limit(1)
+    # Looked up for each message, by a subquery that nothing else can be made of: as a mere join PostgreSQL would, once it has prepared a
+    # plan for anybody, read all lines of the person beforehand. (Measured with 50,000 of them: 13 ms instead of 1.)
+    source = messages.outerjoin(recipients, _r.id == mine.correlate(messages).scalar_subquery())
+    return select(*columns).select_from(source).where(or_(sent_by(user_id), _r.id.is_not(None)))
 
 
-def lines_in(thread_id: int) -> ColumnElement[bool]:
+def _came(line: Any) -> ColumnElement[bool]:  # noqa: ANN401 - the columns of a table, or of an alias
+    return and_(line.received_at.is_not(None), line.deleted_at.is_(None))
+
+
+def standing() -> ColumnElement[bool]:
+    """Return, in SQL, ``STANDS_IN_INBOX`` for lines that are looked for by their thread.
+
+    In other words, so that no planner takes the index of whole inboxes for them: where it cannot know how large the inbox is that
+    it will meet, it would read all of it. (Measured with 50,000 threads on PostgreSQL: 15 ms instead of 1.)
+    """
+    return and_(_came(_r), func.coalesce(_r.superseded_at, 0) == 0)
+
+
+def lines_in(tx: Tx, thread_id: int) -> ColumnElement[bool]:
     """Return, in SQL, whether a line is of the roll of a message of the thread, which is known to be one."""
-    return _r.message_id.in_(union_all(select(literal(thread_id)), select(_m.id).where(_m.thread_id == thread_id)))
+    numbers = union_all(select(literal(thread_id)), select(_m.id).where(_m.thread_id == thread_id))
+    if tx.dialect.name == "postgresql":  # as an array, for the same reason: it makes lines be looked up by person and message
+        return _r.message_id == any_(func.array(numbers.scalar_subquery()))
+    return _r.message_id.in_(numbers)
 
 
 def of_message(tx: Tx, user_id: int, message_id: int) -> int:
@@ -90,7 +110,7 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
     statements, or two.
     """
     reached = select(_r.user_id).where(_r.message_id == message_id, _r.received_at.is_not(None), _r.user_id.is_not(None))
-    older = and_(STANDS_IN_INBOX, _r.message_id != message_id, lines_in(thread_id))
+    older = and_(standing(), _r.message_id != message_id, lines_in(tx, thread_id))
     tx.execute(update(recipients).where(older, _r.user_id.in_(reached.scalar_subquery())).values(superseded_at=now))
     own = and_(_m.author_id == author_id, STANDS_IN_SENT, _m.id != message_id, holds(thread_id))
     tx.execute(update(messages).where(own).values(superseded_at=now))
@@ -101,12 +121,12 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
 def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
     """Mark everything read that came to the person in a thread, ``up_to`` a message; what was read before keeps its time."""
     unread = and_(came_to(user_id), _r.read_at.is_(None), _r.message_id <= up_to)
-    tx.execute(update(recipients).where(unread, lines_in(thread_id)).values(read_at=now))
+    tx.execute(update(recipients).where(unread, lines_in(tx, thread_id)).values(read_at=now))
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:
     """Let the newest line that a person still has in a thread stand for it, after a single one was deleted."""
-    left = select(_r.id).where(came_to(user_id), lines_in(thread_id)).order_by(_r.received_at.desc(), _r.message_id.desc()).limit(1)
+    left = select(_r.id).where(came_to(user_id), lines_in(tx, thread_id)).order_by(_r.received_at.desc(), _r.message_id.desc()).limit(1)
     tx.execute(update(recipients).where(_r.id == left.scalar_subquery(), _r.superseded_at.is_not(None)).values(superseded_at=None))
 
 
