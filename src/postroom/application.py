@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.dialects import postroom, usos
+from postroom.dialects import postroom, schoology, usos
+from postroom.dialects.schoology import scopes
 from postroom.dialects.usos.application import MODULES
 from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
@@ -30,6 +31,9 @@ RETRY_AFTER: Final = 5
 _CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4}
 """Beginnings of paths that are cut in the log, and how many parts of them stay."""
 
+_ALLOWS: Final = {key: scope.allows for key, scope in SCOPES.items()} | {scopes.SCOPE: scopes.WORDS}
+"""What a person allows with each scope of each dialect."""
+
 _log: Final = structlog.get_logger("postroom.http")
 
 
@@ -37,12 +41,13 @@ def application(store: Store) -> ASGIApp:
     """Put the application together on an opened store, which the caller closes."""
     router = Router(
         [
-            *consent.routes(store, "/services/oauth/authorize", {key: scope.allows for key, scope in SCOPES.items()}),
+            *consent.routes(store, ("/services/oauth/authorize", "/oauth/authorize"), _ALLOWS),
             Mount("/services", usos.application(store)),  # what is asked for most comes early: routes are tried one by one
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
             *reference.routes(store.settings, MODULES),
+            Mount("/v1", schoology.application(store)),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,

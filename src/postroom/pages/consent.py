@@ -1,4 +1,4 @@
-"""The page on which a person logs in and allows a program something, or refuses: OAuth 1.0a, RFC 5849 §2.2.
+"""The page on which a person logs in and allows a program something, or refuses: OAuth 1.0, RFC 5849 §2.2.
 
 Parameters: ``oauth_token``; ``interactivity``: minimal (the default: whoever has allowed this program all of this before is not asked
 again, where the callback is an https address, and so surely the program's own: RFC 8252 §8.6) or confirm_user (always asked);
@@ -6,10 +6,14 @@ again, where the callback is an https address, and so surely the program's own: 
 ``oauth_verifier``, or ``error=access_denied``; without a callback the page shows a PIN, and that never without a question, since
 whoever sent the person here may want to be told it.
 
+Where the program has asked as before revision A (``grants``), the page takes the callback from ``oauth_callback`` or ``return_url``, a
+registered one; without any it says that all is done. No verifier goes back, so whoever has led the person here may be somebody else than
+the one who began: therefore such a page never goes without a question either.
+
 It works without scripts, asks for every change by POST with a token of the session, and cannot be put into a frame.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -23,10 +27,10 @@ from postroom.clock import SECOND
 from postroom.directory import callbacks, grants, passwords, people
 from postroom.directory.grants import Question
 from postroom.directory.records import Person
-from postroom.errors import NotFound
+from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.pages import consent_forms, sessions
 from postroom.pages.consent_forms import Form
-from postroom.pages.consent_texts import NOT_PRIVATE, OVER, REFUSED, WORDS
+from postroom.pages.consent_texts import DONE, NOT_PRIVATE, NOT_REGISTERED, OVER, REFUSED, WORDS
 from postroom.pages.headers import Language, preferred_language
 from postroom.pages.html import notice
 from postroom.pages.login import log_in
@@ -42,13 +46,13 @@ _MAX_FORM: Final = 16_384
 """Bytes of a form; nobody types that much."""
 
 
-def routes(store: Store, path: str, scopes: ScopeWords) -> list[Route]:
-    """Return the route of the page at ``path``."""
+def routes(store: Store, paths: Iterable[str], scopes: ScopeWords) -> list[Route]:
+    """Return the routes of the page at ``paths``: one page, whatever dialect the program speaks."""
 
     async def respond(request: Request) -> Response:
         return await _Exchange(store, scopes, request).respond()
 
-    return [Route(path, respond, methods=["GET", "POST"])]
+    return [Route(path, respond, methods=["GET", "POST"]) for path in paths]
 
 
 class _Visit(Struct, frozen=True, kw_only=True):
@@ -80,7 +84,10 @@ class _Exchange:
         known = sessions.read(self._request, self._settings, self._store.vault, self._now)
         session = known or sessions.begun(self._now)
         token = self._request.query_params.get("oauth_token", "")
-        visit = await self._store.database.read(_visit, self._store.vault, token, session, self._now)
+        try:
+            visit = await self._store.database.read(_visit, self._store.vault, token, self._callback(), session, self._now)
+        except (Invalid, TooLarge):
+            return notice(NOT_REGISTERED[self._language], self._language, 400)
         try:
             response = await self._answer(session, visit)
         except NotFound:  # somebody else, or the same person in another window, has answered meanwhile
@@ -94,7 +101,7 @@ class _Exchange:
             return notice(OVER[self._language], self._language, 404)
         if self._request.method == "POST":
             return await self._posted(session, visit.asked, visit.person)
-        known = visit.asked.callback.startswith("https://")
+        known = visit.asked.verified and visit.asked.callback.startswith("https://")
         silent = known and self._request.query_params.get("interactivity", "minimal") == "minimal"
         if self._request.method == "GET" and silent and visit.granted and visit.person is not None:
             return await self._allow(visit.asked, visit.person)
@@ -131,13 +138,15 @@ class _Exchange:
 
     async def _allow(self, asked: Question, person: Person) -> Response:
         verifier = await self._store.database.write(grants.allow, self._store.vault, asked, person.id, self._now)
+        if verifier is None:
+            return notice(DONE[self._language], self._language) if asked.stays else _sent_back(asked, {"oauth_token": asked.token})
         if asked.out_of_band:
             return consent_forms.pin(asked, verifier, self._language)
         return _sent_back(asked, {"oauth_token": asked.token, "oauth_verifier": verifier})
 
     async def _refuse(self, asked: Question) -> Response:
         await self._store.database.write(grants.refuse, asked, self._now)
-        if asked.out_of_band:
+        if asked.stays:
             return notice(REFUSED[self._language], self._language)
         return _sent_back(asked, {"oauth_token": asked.token, "error": "access_denied"})
 
@@ -152,6 +161,12 @@ class _Exchange:
 
     def _in_words(self, scope: str) -> str:
         return self._scopes[scope][self._language] if scope in self._scopes else scope
+
+    def _callback(self) -> str:
+        """Return the callback that the person brings along, if any."""
+        given = self._request.query_params
+        named = given.get("oauth_callback") or given.get("return_url") or ""
+        return "" if named == callbacks.OUT_OF_BAND else named
 
     def _here_again(self, session: Session) -> Response:
         """Send the browser to this same page with a session of its own, so that reloading it repeats nothing."""
@@ -172,8 +187,10 @@ class _Exchange:
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _visit(tx: Tx, vault: Vault, token: str, session: Session, now: int) -> _Visit:
+def _visit(tx: Tx, vault: Vault, token: str, callback: str, session: Session, now: int) -> _Visit:  # noqa: PLR0917 - as units are called
     asked = grants.question(tx, token, now)
+    if asked is not None and callback and not asked.verified:
+        asked = grants.with_callback(tx, asked, callback)
     holder = None if session.user_id is None else passwords.by_id(tx, session.user_id)
     if asked is None or holder is None or passwords.stamp(vault, holder) != session.stamp:
         return _Visit(asked=asked, person=None, granted=False)

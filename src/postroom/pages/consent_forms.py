@@ -56,7 +56,7 @@ class Form(Struct, frozen=True, kw_only=True):
             f'<form method="post">{self._hidden()}{buttons}</form>'
         )
         # Chromium applies form-action to the redirect that follows the form, too
-        target = "'self'" if asked.out_of_band else f"'self' {callbacks.source(asked.callback)}"
+        target = "'self'" if asked.stays else f"'self' {callbacks.source(asked.callback)}"
         return self._page(words.asks.format(client=asked.client_name), content, target)
 
     def _hidden(self) -> str:
