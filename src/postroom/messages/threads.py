@@ -32,8 +32,8 @@ NUMBER: Final = func.coalesce(_m.thread_id, _m.id)
 
 
 def holds(thread_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a message belongs to the thread."""
-    return or_(_m.id == thread_id, _m.thread_id == thread_id)
+    """Return, in SQL, whether a message belongs to the thread: ``NUMBER`` in a form that indexes serve."""
+    return or_(and_(_m.id == thread_id, _m.thread_id.is_(None)), _m.thread_id == thread_id)
 
 
 def sent_by(user_id: int) -> ColumnElement[bool]:
@@ -53,8 +53,7 @@ def seen_by(user_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
 
 
 def lines_in(thread_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a line is of the roll of a message of the thread."""
-    # Not by ``holds``: with a condition on two columns SQLite would read the whole table of messages.
+    """Return, in SQL, whether a line is of the roll of a message of the thread, which is known to be one."""
     return _r.message_id.in_(union_all(select(literal(thread_id)), select(_m.id).where(_m.thread_id == thread_id)))
 
 
