@@ -98,9 +98,10 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
         mark_read(tx, author_id, thread_id, now)
 
 
-def mark_read(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
-    """Mark everything read that came to the person in a thread; what was read before keeps its time."""
-    tx.execute(update(recipients).where(came_to(user_id), _r.read_at.is_(None), lines_in(thread_id)).values(read_at=now))
+def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
+    """Mark everything read that came to the person in a thread, ``up_to`` a message; what was read before keeps its time."""
+    unread = and_(came_to(user_id), _r.read_at.is_(None), _r.message_id <= up_to)
+    tx.execute(update(recipients).where(unread, lines_in(thread_id)).values(read_at=now))
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:

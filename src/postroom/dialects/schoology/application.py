@@ -23,7 +23,7 @@ from postroom.dialects.oauth1 import Form, OAuthError
 from postroom.dialects.openapi import Interface
 from postroom.dialects.operation import Operation, Operations
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.schoology import errors, multi, oauth, routing, users, wire
+from postroom.dialects.schoology import errors, messages, multi, oauth, routing, users, wire
 from postroom.dialects.schoology.auth import RUN_AS, authenticate
 from postroom.dialects.schoology.call import Call, Caller
 from postroom.dialects.schoology.errors import SchoologyError
@@ -35,7 +35,7 @@ from postroom.messages import idempotency
 from postroom.messages.idempotency import Once
 from postroom.storage.store import Store
 
-OPERATIONS: Final[Operations] = (*users.OPERATIONS, *multi.OPERATIONS, *oauth.OPERATIONS)
+OPERATIONS: Final[Operations] = (*messages.OPERATIONS, *users.OPERATIONS, *multi.OPERATIONS, *oauth.OPERATIONS)
 """Every operation of the dialect."""
 
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -28,9 +28,6 @@ RECIPIENTS: Final = "Some or all of the recipients you entered are invalid"
 _UNSIGNED: Final = "Can't verify request, missing oauth_consumer_key or oauth_token"
 _CHALLENGE: Final = {"WWW-Authenticate": 'OAuth realm="Schoology API"'}
 
-_WORDS: Final[Mapping[str, str]] = {"subject": SUBJECT, "recipient_ids": RECIPIENTS}
-"""Parameters of the core whose errors have words in the contract (§1.4)."""
-
 
 class SchoologyError(Exception):
     """An answer that is an error."""
@@ -108,7 +105,8 @@ def translate(error: PostroomError | OAuthError | BadParameter) -> SchoologyErro
         case NotFound():
             answer = not_found()
         case Invalid():
-            answer = invalid(_WORDS.get(error.parameter, f"{error.parameter}: {error.reason}"))
+            known = error.parameter == "recipient_ids"
+            answer = recipients_invalid() if known else invalid(f"{error.parameter}: {error.reason}")
         case TooLarge(parameter="body"):
             answer = SchoologyError(_TOO_LARGE, f"The body is longer than {error.limit} bytes")
         case TooLarge():
