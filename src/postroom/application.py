@@ -17,9 +17,9 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postroom.dialects import postroom, schoology, usos
-from postroom.dialects.schoology import scopes
+from postroom.dialects.schoology import scopes as schoology_scopes
+from postroom.dialects.usos import scopes as usos_scopes
 from postroom.dialects.usos.application import MODULES
-from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
 from postroom.pages import consent, home, links, reference
 from postroom.storage.database import ping
@@ -31,8 +31,8 @@ RETRY_AFTER: Final = 5
 _CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4}
 """Beginnings of paths that are cut in the log, and how many parts of them stay."""
 
-_ALLOWS: Final = {key: scope.allows for key, scope in SCOPES.items()} | {scopes.SCOPE: scopes.WORDS}
-"""What a person allows with each scope of each dialect."""
+SCOPES: Final = {key: scope.allows for key, scope in usos_scopes.SCOPES.items()} | {schoology_scopes.SCOPE: schoology_scopes.WORDS}
+"""Every scope of every dialect, and what a person allows with it, in ``pl`` and ``en``."""
 
 _log: Final = structlog.get_logger("postroom.http")
 
@@ -41,7 +41,7 @@ def application(store: Store) -> ASGIApp:
     """Put the application together on an opened store, which the caller closes."""
     router = Router(
         [
-            *consent.routes(store, ("/services/oauth/authorize", "/oauth/authorize"), _ALLOWS),
+            *consent.routes(store, ("/services/oauth/authorize", "/oauth/authorize"), SCOPES),
             Mount("/services", usos.application(store)),  # what is asked for most comes early: routes are tried one by one
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),

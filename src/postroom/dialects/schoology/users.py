@@ -8,6 +8,8 @@ from postroom.clock import SECOND
 from postroom.dialects.operation import Answer, Nothing, Operations, operation
 from postroom.dialects.schoology import errors
 from postroom.dialects.schoology.call import Call
+from postroom.dialects.schoology.paging import Page, links, page_of
+from postroom.dialects.schoology.records import Links
 from postroom.directory import contact_rules, people
 from postroom.directory.records import Person
 from postroom.directory.values import MAX_KEY
@@ -48,11 +50,27 @@ class User(Struct, frozen=True, kw_only=True):
     password: str = ""
 
 
+class UserList(Struct, frozen=True, kw_only=True):
+    """A page of people, by number."""
+
+    user: list[User]
+    total: int
+    links: Links
+
+
 class AppUserInfo(Struct, frozen=True, kw_only=True):
     """Who calls."""
 
     web_session_timestamp: Annotated[int, Meta(description="The present time, in seconds: nobody has a session here.")]
     api_uid: int
+
+
+class UserListParameters(Struct, frozen=True, kw_only=True):
+    """Which part of the list; what is no number counts as not given."""
+
+    start: Annotated[str, Meta(description="People before the page.")] = ""
+    start_id: Annotated[str, Meta(description="The same.")] = ""
+    limit: Annotated[str, Meta(description="People on the page: 20 if not given, 200 at most.")] = ""
 
 
 class OneUser(Struct, frozen=True, kw_only=True):
@@ -100,13 +118,25 @@ async def get_user(call: Call, parameters: OneUser, _body: None) -> Answer:
     return Answer(200, _user(seen[0]))
 
 
+@operation("GET", "/users", parameters=UserListParameters, answers={200: UserList})
+async def list_users(call: Call, parameters: UserListParameters, _body: None) -> Answer:
+    """List everybody, for staff and for administrative clients."""
+    page = page_of(parameters.start or parameters.start_id, parameters.limit)
+    found = await call.read(_page, call.settings, call.caller.user_id, page, everything=call.client.administrative)
+    if found is None:
+        raise errors.forbidden()
+    seen, total = found
+    shown = links(call.url("/users"), page, {}, more=page.start + len(seen) < total)
+    return Answer(200, UserList(user=[_user(one) for one in seen], total=total, links=shown))
+
+
 @operation("GET", "/app-user-info", parameters=Nothing, answers={200: AppUserInfo})
 async def get_app_user_info(call: Call, _parameters: Nothing, _body: None) -> Answer:
     """Tell for whom the call is made."""
     return Answer(200, AppUserInfo(web_session_timestamp=call.now // SECOND, api_uid=call.user_id))
 
 
-OPERATIONS: Final[Operations] = (get_me, get_user_by_key, get_user, get_app_user_info)
+OPERATIONS: Final[Operations] = (get_me, get_user_by_key, get_user, list_users, get_app_user_info)
 
 
 def _see(tx: Tx, settings: Settings, viewer_id: int | None, ids: list[int], *, everything: bool) -> list[_Seen]:
@@ -115,6 +145,15 @@ def _see(tx: Tx, settings: Settings, viewer_id: int | None, ids: list[int], *, e
     found = people.active_by_ids(tx, asked)
     viewer = None if viewer_id is None else found.get(viewer_id)
     return _seen(tx, settings, viewer, [found[number] for number in ids if number in found], everything=everything)
+
+
+def _page(tx: Tx, settings: Settings, viewer_id: int | None, page: Page, *, everything: bool) -> tuple[list[_Seen], int] | None:
+    """Return a page of everybody, and how many there are; ``None`` for a viewer who is not to know."""
+    viewer = None if viewer_id is None else people.active_by_ids(tx, [viewer_id]).get(viewer_id)
+    if not (everything or _is_staff(settings, viewer)):
+        return None
+    found, total = people.page(tx, page.start, page.limit)
+    return _seen(tx, settings, viewer, found, everything=everything), total
 
 
 def _seen(tx: Tx, settings: Settings, viewer: Person | None, found: list[Person], *, everything: bool) -> list[_Seen]:
