@@ -21,7 +21,7 @@ from postroom.dialects.schoology import scopes as schoology_scopes
 from postroom.dialects.usos import scopes as usos_scopes
 from postroom.dialects.usos.application import MODULES
 from postroom.errors import Unavailable
-from postroom.pages import consent, home, links, reference
+from postroom.pages import consent, home, links, notifications, reference
 from postroom.storage.database import ping
 from postroom.storage.store import Store
 
@@ -46,6 +46,7 @@ def application(store: Store) -> ASGIApp:
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
+            *notifications.routes(store),
             *reference.routes(store.settings, MODULES),
             Mount("/v1", schoology.application(store)),
             Mount("/postroom/v1", postroom.application(store)),
