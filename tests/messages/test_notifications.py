@@ -11,7 +11,7 @@ from postroom.messages import notifications, retention
 from postroom.messages.notifications import KEPT
 from postroom.storage.tables import messages, recipients, users
 from tests.messages.conftest import NOW, Office
-from tests.support import counted
+from tests.support import counted, plans
 
 TOMORROW = NOW + DAY
 
@@ -316,3 +316,16 @@ def test_whoever_chooses_digests_anew_hears_of_what_comes_from_then_on(office: O
     choose(office, reader, "digest", now=NOW + 70)
     kept = office.run(lambda tx: tx.execute(select(users.c.notified_at).where(users.c.id == reader)).scalar_one())
     assert kept == NOW + 70
+
+
+def test_the_index_of_people_who_want_digests_and_that_of_their_inboxes_serve_each_look(office: Office) -> None:
+    """Every worker looks each minute: neither everybody nor every message is read for that."""
+    readers = people(office, 3)
+    for user in readers:
+        choose(office, user, "digest")
+        private(office, [user], at=NOW + 1)
+    [due] = office.run(plans, notifications._due_readers, TOMORROW, 100)
+    [listed] = office.run(plans, notifications._newest, readers, TOMORROW)
+    assert "ix_users_digest" in due
+    for plan in (due, listed):
+        assert "ix_recipients_received" in plan or "ix_recipients_unread" in plan

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,8 +186,22 @@ def test_the_document_describes_every_operation(sqlite_callers: Callers) -> None
     described = {(verb.upper(), path) for path, verbs in document["paths"].items() for verb in verbs}
     assert described == {(operation.verb, operation.plain_path) for operation in OPERATIONS}
     assert all(one["summary"] for verbs in document["paths"].values() for one in verbs.values())
+    answers = document["paths"]["/users/{user_id}"]["get"]["responses"]
+    assert {status: sorted(answers[status].get("content", {})) for status in ("200", "400", "401", "404")} == {
+        "200": ["application/json", "text/xml"],
+        "400": ["application/json", "text/xml"],
+        "401": ["text/plain"],
+        "404": [],
+    }
     named = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert named == set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_the_page_shows_every_operation(operation: Any) -> None:
+    """docs/schoology.md."""
+    page = (Path(__file__).parents[3] / "docs" / "schoology.md").read_text(encoding="utf-8")
+    assert f"`{operation.verb} /v1{operation.plain_path}`" in page
 
 
 def test_unavailable_is_told_apart_from_what_is_wrong(sqlite_callers: Callers, monkeypatch: pytest.MonkeyPatch) -> None:

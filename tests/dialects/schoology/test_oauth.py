@@ -88,6 +88,9 @@ def test_the_whole_way(site: Site, parameter: str) -> None:
     token = asked(site)
     visitor = arrived(site, token, **{parameter: f"{CALLBACK}?state=1"})
     assert "read, send and delete private messages in your name" in visitor.page.text
+    assert "form-action 'self' https://app.example;" in f"{visitor.page.headers['Content-Security-Policy']};", (
+        "browsers apply it to redirects"
+    )
     back = visitor.submit("allow")
     assert (back.status, back.target.split("?")[0]) == (303, CALLBACK)
     assert back.answer == {"state": "1", "oauth_token": token["oauth_token"]}

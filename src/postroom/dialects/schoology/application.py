@@ -23,7 +23,7 @@ from postroom.dialects.oauth1 import Form, OAuthError
 from postroom.dialects.openapi import Interface
 from postroom.dialects.operation import Operation, Operations
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
-from postroom.dialects.schoology import errors, messages, multi, oauth, routing, users, wire
+from postroom.dialects.schoology import attachments, errors, messages, multi, oauth, routing, uploads, users, wire
 from postroom.dialects.schoology.auth import RUN_AS, authenticate
 from postroom.dialects.schoology.call import Call, Caller
 from postroom.dialects.schoology.errors import SchoologyError
@@ -35,17 +35,38 @@ from postroom.messages import idempotency
 from postroom.messages.idempotency import Once
 from postroom.storage.store import Store
 
-OPERATIONS: Final[Operations] = (*messages.OPERATIONS, *users.OPERATIONS, *multi.OPERATIONS, *oauth.OPERATIONS)
+OPERATIONS: Final[Operations] = (
+    *messages.OPERATIONS,
+    *uploads.OPERATIONS,
+    *attachments.OPERATIONS,
+    *users.OPERATIONS,
+    *multi.OPERATIONS,
+    *oauth.OPERATIONS,
+)
 """Every operation of the dialect."""
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Schoology": "API"}
 _NEGOTIATED: Final = {**_HEADERS, "Vary": "Accept"}
 
+_TYPES: Final = (wire.JSON, "text/xml")
+_TEXTLESS: Final = frozenset({404, 405, 429})
+"""Statuses of errors that say nothing more."""
+
+
+def _error(status: int) -> dict[str, type]:
+    """Return what the body of an error holds, by media type."""
+    if status in _TEXTLESS:
+        return {}
+    return {"text/plain": str} if status == 401 else dict.fromkeys(_TYPES, str)  # noqa: PLR2004 - see _refusal
+
+
 _INTERFACE: Final = Interface(
     summary="Private messages as in the Schoology REST API v1.",
     base="/v1",
     security={"oauth": {"type": "http", "scheme": "OAuth", "description": "A signature of OAuth 1.0 (RFC 5849)."}},
+    types=_TYPES,
+    uploads="application/octet-stream",
     errors={
         400: "A value breaks a rule, or the request cannot be read.",
         401: "The signature is not accepted; the body is plain text.",
@@ -56,8 +77,7 @@ _INTERFACE: Final = Interface(
         429: "The client calls too often.",
         503: "The service is not available now.",
     },
-    error=str,
-    uploads="application/octet-stream",
+    error=_error,
 )
 
 _log: Final = structlog.get_logger("postroom.schoology")

@@ -37,8 +37,8 @@ class _Identity(Struct, frozen=True, kw_only=True):
 
     client: Client | None
     token: Token | RequestToken | None
-    person_exists: bool
-    """The person whom ``RUN_AS`` names is there and active."""
+    runs_as: int | None
+    """The person whom an administrative client names in ``RUN_AS``, if there and active."""
 
 
 async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, run_as: str | None, now: int, *, exchanges: bool) -> Caller:
@@ -53,7 +53,8 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, run
         raise errors.unsigned()
     if (exchanges or claim.method == "PLAINTEXT") and not (settings.oauth.plaintext_over_http or is_private(scope, settings)):
         raise errors.unauthorized("This is accepted over HTTPS only: the PLAINTEXT signature method, and answers that hold secrets.")
-    identity = await store.database.read_briefly(_look_up, store.vault, claim, run_as, exchanges, now)
+    wanted = int(run_as) if run_as and _NUMBER.fullmatch(run_as) else None
+    identity = await store.database.read_briefly(_look_up, store.vault, claim, wanted, exchanges, now)
     client, token = identity.client, identity.token
     if client is None or (claim.token is not None and (token is None or token.client_id != client.id)):
         raise errors.unknown_caller(claim.consumer_key, claim.token)
@@ -86,27 +87,27 @@ def _is_here(address: tuple[str, int] | None) -> bool:
         return False
 
 
-def _look_up(tx: Tx, vault: Vault, claim: Claim, run_as: str | None, exchanges: bool, now: int) -> _Identity:  # noqa: FBT001, PLR0917 - as units are called
+def _look_up(tx: Tx, vault: Vault, claim: Claim, wanted: int | None, exchanges: bool, now: int) -> _Identity:  # noqa: FBT001, PLR0917 - as units are called
     client = clients.client_by_key(tx, vault, claim.consumer_key)
     token: Token | RequestToken | None = None
     if client is not None and claim.token is not None:
         by_key = clients.request_token_by_key if exchanges else clients.token_by_key
         token = by_key(tx, vault, claim.token, now)
-    asked = client is not None and client.administrative and run_as is not None and _NUMBER.fullmatch(run_as)
-    return _Identity(client=client, token=token, person_exists=bool(asked and people.existing_ids(tx, [int(run_as or 0)])))
+    runs_as = None
+    if client is not None and client.administrative and wanted is not None:
+        runs_as = next(iter(people.existing_ids(tx, [wanted])), None)
+    return _Identity(client=client, token=token, runs_as=runs_as)
 
 
 def _person(identity: _Identity, client: Client, run_as: str | None) -> int | None:
     """Return the person for whom a caller whose signature is right may act (§2.4)."""
     token = identity.token
     if run_as is not None:
-        if not client.administrative:
-            raise errors.forbidden()
-        if not _NUMBER.fullmatch(run_as):
+        if client.administrative and not _NUMBER.fullmatch(run_as):
             raise errors.not_found()
-        if not identity.person_exists:
+        if identity.runs_as is None:
             raise errors.forbidden()
-        return int(run_as)
+        return identity.runs_as
     if isinstance(token, RequestToken):
         return None
     if token is None:

@@ -25,6 +25,8 @@ REPLAYED: Final = "Duplicate timestamp/nonce combination, possible replay attack
 """With two spaces, as clients compare it (§2.2)."""
 SUBJECT: Final = "You must enter a message subject"
 RECIPIENTS: Final = "Some or all of the recipients you entered are invalid"
+_FIELDS: Final[Mapping[str, str]] = {"content": "message", "links": "attachments", "query": "search"}
+"""Parameters of the core that have other names here."""
 _UNSIGNED: Final = "Can't verify request, missing oauth_consumer_key or oauth_token"
 _CHALLENGE: Final = {"WWW-Authenticate": 'OAuth realm="Schoology API"'}
 
@@ -106,11 +108,11 @@ def translate(error: PostroomError | OAuthError | BadParameter) -> SchoologyErro
             answer = not_found()
         case Invalid():
             known = error.parameter == "recipient_ids"
-            answer = recipients_invalid() if known else invalid(f"{error.parameter}: {error.reason}")
+            answer = recipients_invalid() if known else _of_field(error.parameter, error.reason)
         case TooLarge(parameter="body"):
             answer = SchoologyError(_TOO_LARGE, f"The body is longer than {error.limit} bytes")
         case TooLarge():
-            answer = invalid(f"{error.parameter}: more than {error.limit}")
+            answer = _of_field(error.parameter, f"more than {error.limit}")
         case WrongState():
             answer = invalid("The state of the object does not allow this")
         case Forbidden():
@@ -121,6 +123,10 @@ def translate(error: PostroomError | OAuthError | BadParameter) -> SchoologyErro
         case _:
             raise error
     return answer
+
+
+def _of_field(parameter: str, reason: str) -> SchoologyError:
+    return invalid(f"{_FIELDS.get(parameter, parameter)}: {reason}")
 
 
 def _of_signature(error: OAuthError) -> SchoologyError:

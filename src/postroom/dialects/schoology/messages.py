@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from postroom.clock import SECOND
 from postroom.dialects.operation import Answer, Operations, operation
 from postroom.dialects.schoology import errors
+from postroom.dialects.schoology.attachments import attached, attachments_of
 from postroom.dialects.schoology.call import Call
 from postroom.dialects.schoology.paging import MAX_LIMIT, Page, flag, links, page_of
 from postroom.dialects.schoology.records import (
@@ -241,6 +242,7 @@ async def _folder(call: Call, folder: Folder, parameters: ListParameters) -> Ans
     items = [_item(line, "read" if line.read else "unread", Links(here=f"{url}/{line.thread_id}")) for line in lines]
     if folder == "sent":  # as the service is (§4.2)
         items = [structs.replace(item, author_id=None, message_status=None) for item in items]
+    items = await _with_attachments(call, parameters.with_attachments, lines, items)
     own = links(url, page, {"with_attachments": parameters.with_attachments}, more=more)
     return Answer(200, MessageList(message=items, links=own, unread_count=UNSET if unread is None else str(unread)))
 
@@ -255,7 +257,17 @@ async def _view(call: Call, parameters: ViewParameters) -> Answer:
     opened = not flag(parameters.keep_unread)
     if opened and not all(line.read for line in lines):  # what came meanwhile was not shown, and stays unread
         await call.write(threads.mark_read, call.user_id, parameters.id, call.now, up_to=lines[-1].message_id)
-    return Answer(200, Thread(message=[_item(line, "read" if opened or line.read else "unread") for line in lines]))
+    items = [_item(line, "read" if opened or line.read else "unread") for line in lines]
+    return Answer(200, Thread(message=await _with_attachments(call, parameters.with_attachments, lines, items)))
+
+
+async def _with_attachments(call: Call, wanted: str, lines: list[ThreadLine], items: list[MessageItem]) -> list[MessageItem]:
+    if not flag(wanted):
+        return items
+    found = await call.read(attached, [line.message_id for line in lines])
+    return [
+        structs.replace(item, attachments=attachments_of(call, found[line.message_id])) for item, line in zip(items, lines, strict=True)
+    ]
 
 
 async def _send(call: Call, thread_id: int | None, body: NewMessage, keep_unread: str = "") -> Answer:

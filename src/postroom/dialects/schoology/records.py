@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from postroom.dialects.schoology.attachments import Attachments
+
 MessageStatus = Literal["read", "unread"]
 
 
@@ -25,6 +27,7 @@ class MessageItem(Struct, frozen=True, kw_only=True):
     author_id: Annotated[int | None, Meta(description="Who wrote it; 0 for nobody that we know; null in the list of sent messages.")]
     message_status: Annotated[MessageStatus | None, Meta(description="Null in the list of sent messages and in what was just sent.")] = None
     message: Annotated[str, Meta(description="Plain text or HTML, as its author sent it; HTML without what could harm.")]
+    attachments: Annotated[Attachments | UnsetType, Meta(description="Where they were asked for.")] = UNSET
     links: Annotated[Links | UnsetType, Meta(description="In lists.")] = UNSET
 
 

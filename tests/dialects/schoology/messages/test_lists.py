@@ -206,6 +206,7 @@ def test_recipients_in_pages(school: School) -> None:
     assert "next" not in rest["links"]
     assert [one["name"] for one in school.ask(school.ben, "/messages/recipients?search=ced")["recipient"]] == ["Cleo Cedar"]
     assert school.request(school.ben, "GET", f"/messages/recipients?search={'x' * 101}").status_code == 400
+    assert "start=0&limit=200" in school.ask(school.ben, "/messages/recipients?limit=500")["links"]["self"]
 
 
 def test_recipients_follow_the_rules(configured_school: Callable[..., School]) -> None:

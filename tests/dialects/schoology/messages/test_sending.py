@@ -161,10 +161,10 @@ def test_nobody_writes_to_who_left(sqlite_school: School) -> None:
     ("changes", "text"),
     [
         ({"subject": "x" * 201}, "subject: more than 200"),
-        ({"message": "x" * 15_001}, "15000"),
+        ({"message": "x" * 15_001}, "message: more than 15000"),
         ({"subject": "two\nlines"}, "subject"),
         ({"subject": "\x00"}, "subject"),
-        ({"message": "\x00"}, "U+0000"),
+        ({"message": "\x00"}, "message: character U+0000"),
         ({"subject": 1}, "subject"),
         ({"subject": ["s"]}, "subject"),
         ({"message": {"b": "x"}}, "message"),
@@ -173,8 +173,12 @@ def test_nobody_writes_to_who_left(sqlite_school: School) -> None:
         ({"recipient_ids": [True]}, "recipient_ids"),
         ({"recipient_ids": list(range(1_000, 1_501))}, "500"),
         ({"id": [1]}, "id"),
+        ({"attachments": [{"type": "link", "url": "javascript:alert(1)"}]}, "attachments: "),
+        ({"attachments": [{"type": "resource", "resource": "1"}]}, "a link, an embed or a file"),
+        ({"attachments": [{"url": f"https://{number}.example/"} for number in range(11)]}, "attachments: more than 10"),
+        ({"file-attachment": {"id": ["1"]}}, "uploads: "),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_texts_of_our_own(sqlite_school: School, changes: dict[str, object], text: str) -> None:
     """§7.2: limits, our choice."""

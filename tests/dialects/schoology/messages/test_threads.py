@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from postroom import clock
 from postroom.dialects.schoology import messages
-from postroom.messages import private
+from postroom.messages import private, submission
+from postroom.messages.records import AudienceChange, DraftContent
 from postroom.settings import SchoologySettings
+from postroom.storage import tables
 from postroom.storage.database import Tx
 from tests.dialects.schoology.messages.conftest import School
 
@@ -281,3 +284,40 @@ def test_a_reply_to_some_is_not_shown_to_the_others(school: School) -> None:
     assert texts(school.ask(school.cleo, f"/messages/inbox/{number}")) == ["all"]
     assert texts(school.ask(school.ada, f"/messages/inbox/{number}")) == ["all", "ada alone"]
     assert [item["message"] for item in school.ask(school.cleo, "/messages/inbox")["message"]] == ["all"]
+
+
+# -- of other dialects -------------------------------------------------------------------------------------------------
+
+
+def mailing(school: School) -> int:
+    """Write to Ben and Cleo through another dialect, one mail for each."""
+    content = DraftContent(subject="Exams", content="On Monday.")
+    group = AudienceChange(user_ids=[school.ben, school.cleo], emails=["guest@else.example"])
+    write = school.store.database.write_now
+    return write(submission.create_and_submit, school.store.settings, school.ada, content, group, "en", clock.now(), "usos")
+
+
+def test_a_mailing_of_another_dialect_names_nobody_else(school: School) -> None:
+    """One store, one set of rules; of a mailing each knows of oneself alone, and its author of all people."""
+    number = mailing(school)
+    for path in ("/messages/inbox", f"/messages/inbox/{number}"):
+        (item,) = school.ask(school.ben, path)["message"]
+        assert (item["id"], item["subject"], item["message"]) == (number, "Exams", "On Monday.")
+        assert (item["recipient_ids"], item["author_id"]) == (str(school.ben), school.ada)
+    assert school.ask(school.ada, f"/messages/sent/{number}")["message"][0]["recipient_ids"] == f"{school.ben},{school.cleo}"
+
+
+def test_an_answer_to_a_mailing_goes_to_its_author(school: School) -> None:
+    number = mailing(school)
+    answer = school.send(school.ben, message="When?", path=f"/messages/{number}")
+    assert answer["recipient_ids"] == ",".join(map(str, sorted((school.ada, school.ben))))
+    assert school.inbox(school.ada) == [(number, "unread")]
+    assert texts(school.ask(school.cleo, f"/messages/inbox/{number}")) == ["On Monday."]
+
+
+def test_an_author_whom_nobody_knows_is_zero(school: School) -> None:
+    """§4.2: author_id is a number in the inbox."""
+    number = mailing(school)
+    school.store.database.write_now(lambda tx: tx.execute(update(tables.messages).values(author_id=None)))
+    for path in ("/messages/inbox", f"/messages/inbox/{number}"):
+        assert school.ask(school.ben, path)["message"][0]["author_id"] == 0
