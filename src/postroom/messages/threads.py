@@ -47,7 +47,6 @@ PERSON: Final[BindParameter[int]] = bindparam("person", type_=Integer)
 THREAD: Final[BindParameter[int]] = bindparam("thread", type_=Integer)
 MESSAGE: Final[BindParameter[int]] = bindparam("message", type_=Integer)
 NOW: Final[BindParameter[int]] = bindparam("now")
-_LAST: Final[BindParameter[int]] = bindparam("last", type_=Integer)
 
 NUMBER: Final = func.coalesce(_m.thread_id, _m.id)
 """The thread of a message, in SQL."""
@@ -104,7 +103,7 @@ _SUPERSEDE_LINES: Final = for_each(
     .values(superseded_at=NOW)
 )
 _SUPERSEDE_SENT: Final = update(messages).where(_m.author_id == PERSON, STANDS_IN_SENT, _m.id != MESSAGE, HOLDS).values(superseded_at=NOW)
-_MARK_READ: Final = for_each(update(recipients).where(CAME, _r.read_at.is_(None), _r.message_id <= _LAST).values(read_at=NOW))
+_MARK_READ: Final = for_each(update(recipients).where(CAME, _r.read_at.is_(None), _r.message_id <= MESSAGE).values(read_at=NOW))
 
 
 def of_message(tx: Tx, user_id: int, message_id: int) -> int:
@@ -147,7 +146,7 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
 
 def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
     """Mark everything read that came to the person in a thread, ``up_to`` a message; what was read before keeps its time."""
-    tx.execute(_MARK_READ[tx.dialect.name], {"person": user_id, "thread": thread_id, "last": up_to, "now": now})
+    tx.execute(_MARK_READ[tx.dialect.name], {"person": user_id, "thread": thread_id, "message": up_to, "now": now})
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:
