@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 
 from postroom.clock import HOUR
 from postroom.directory import clients, passwords
-from postroom.pages import consent
+from postroom.pages import exchange
 from postroom.settings import HttpSettings, OAuthSettings
 from postroom.storage import tables
 from postroom.storage.database import Tx
@@ -281,8 +281,8 @@ def test_a_session_ends_after_an_hour(site: Site, monkeypatch: pytest.MonkeyPatc
     site.store.database.write_now(
         lambda tx: tx.execute(update(tables.request_tokens).values(expires_at=tables.request_tokens.c.expires_at + HOUR)) and None
     )
-    later = consent.clock.now() + HOUR + 1
-    monkeypatch.setattr(consent.clock, "now", lambda: later)
+    later = exchange.clock.now() + HOUR + 1
+    monkeypatch.setattr(exchange.clock, "now", lambda: later)
     assert asks_for_password(visitor.open(token))
 
 

@@ -15,6 +15,7 @@ from postroom.cli.output import CommandFailure, command_group, console, opened_s
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.directory.finding import Found
     from postroom.directory.importing import ImportFailed, Progress
+    from postroom.directory.records import Person
 
 _SHOWN: Final = 50
 
@@ -26,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     people = command_group(app, "user", "People of the organisation.")
     people.command("add", epilog="Example: postroom user add --first-name Anna --last-name Nowak --email anna@example.edu")(add_user)
     people.command("password", epilog="Example: postroom user password 17")(set_password)
+    people.command("notify", epilog="Example: postroom user notify 17 digest --no-content")(notify)
 
 
 def import_folder(
@@ -140,13 +142,42 @@ def set_password(
     """Give a person the password to log in with, on the page that asks for consent. Open sessions end; tokens of programs hold."""
     from postroom.directory import passwords, people  # noqa: PLC0415 - loaded by the commands that need it
 
-    if not user.isdecimal():
-        raise CommandFailure(f"{user!r} is not the number of a person; 'postroom find NAME' shows it.")
     with opened_store() as store:
-        person = store.database.read_now(people.get, int(user))
-        whose = f"{person.first_name} {person.last_name} (number {person.id}{f', uid {person.uid}' if person.uid else ''})"
+        person = store.database.read_now(people.get, _number(user))
+        whose = _whose(person)
         asked = f"Password for {whose}"
         password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt(asked, hide_input=True, confirmation_prompt=True)
         passwords.check(password)
         store.database.write_now(passwords.keep, person.id, passwords.digest(password), clock.now())
     console().print(f"Set for {whose}.", markup=False, soft_wrap=True)
+
+
+def notify(
+    user: Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")],
+    choice: Annotated[str, typer.Argument(help="off, each (a mail for each message), or digest (one a day at most).", metavar="CHOICE")],
+    content: Annotated[
+        bool | None, typer.Option(help="Whether the mails may hold what was written; without the option, that stays as it is.")
+    ] = None,
+) -> None:
+    """Choose whether a person gets mails that tell of private messages; people can choose on the page /notifications themselves."""
+    from postroom.directory import people, preferences  # noqa: PLC0415 - loaded by the commands that need it
+
+    chosen = preferences.checked(choice)
+    with opened_store() as store:
+        person = store.database.read_now(people.get, _number(user))
+        before = store.database.read_now(preferences.get, person.id)
+        after = preferences.Preference(notify=chosen, content=before.content if content is None else content)
+        store.database.write_now(preferences.choose, person.id, after, clock.now())
+    quoting = "with" if after.content else "without"
+    told = "off" if chosen == "off" else f"{chosen}, {quoting} what was written"
+    console().print(f"Notifications of {_whose(person)}: {told}.", markup=False, soft_wrap=True)
+
+
+def _number(user: str) -> int:
+    if not user.isdecimal():
+        raise CommandFailure(f"{user!r} is not the number of a person; 'postroom find NAME' shows it.")
+    return int(user)
+
+
+def _whose(person: "Person") -> str:
+    return f"{person.first_name} {person.last_name} (number {person.id}{f', uid {person.uid}' if person.uid else ''})"

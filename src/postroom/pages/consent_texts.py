@@ -90,6 +90,16 @@ NOT_PRIVATE: Final[Mapping[Language, Text]] = {
     "en": Text("The connection is not encrypted", ("This page asks for a password, so it works over HTTPS only.",)),
 }
 
+DONE: Final[Mapping[Language, Text]] = {
+    "pl": Text("Zgoda udzielona", ("Wróć do programu, który o nią prosił. Możesz zamknąć tę stronę.",)),
+    "en": Text("Allowed", ("Go back to the program that asked. You may close this page.",)),
+}
+
+NOT_REGISTERED: Final[Mapping[Language, Text]] = {
+    "pl": Text("Tego adresu powrotu program nie zgłosił", ("Nikogo o nic nie zapytano. Wróć do programu i zacznij od nowa.",)),
+    "en": Text("The program has not registered where to send you back", ("Nothing was asked. Go back to the program and begin again.",)),
+}
+
 PIN: Final[Mapping[Language, Text]] = {
     "pl": Text("Twój PIN", ("Przepisz ten PIN do programu {client}. Nie podawaj go nikomu innemu i nigdzie indziej.",)),
     "en": Text("Your PIN", ("Type this PIN into the program {client}. Give it to nobody else, and nowhere else.",)),
