@@ -168,6 +168,7 @@ class AttachmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_bytes: Annotated[
         int, Meta(ge=104_857_600, description="Largest attachment in bytes; never below 100 MB, which the USOS contract promises.")
     ] = 2_147_483_648
+    private_days: Annotated[int, Meta(ge=1, le=3650, description="Days that files of a private message can be fetched.")] = 365
 
 
 class OAuthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,7 +217,6 @@ class SchoologySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     upload_without_answer: Annotated[
         bool, Meta(description="Answer the bytes of an upload with 204, as the PHP client wants it, instead of 200 and the file.")
     ] = False
-    attachment_days: Annotated[int, Meta(ge=1, le=3650, description="Days that files of a private message can be fetched.")] = 365
 
 
 class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

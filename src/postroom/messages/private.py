@@ -156,7 +156,7 @@ def _write(  # noqa: PLR0917 - one message
     tx: Tx, settings: Settings, author: Person, message: PrivateMessage, circle: _Circle, values: dict[str, Any], now: int
 ) -> int:
     """Write a message with its files and the people on its roll, and return its number; it is done unless there is mail to be sent."""
-    days = settings.schoology.attachment_days
+    days = settings.attachments.private_days
     row = {
         "author_id": author.id,
         "subject": message.subject,

@@ -26,7 +26,7 @@ from postroom.dialects.schoology import attachments as view
 from postroom.dialects.schoology import uploads as routes
 from postroom.errors import Unavailable
 from postroom.messages import uploads
-from postroom.settings import SchoologySettings
+from postroom.settings import AttachmentSettings, SchoologySettings
 from postroom.storage import tables
 from postroom.storage.blobs import PARTS
 from tests.dialects.schoology.messages.conftest import School
@@ -425,7 +425,7 @@ def test_nobody_else_is_led_to_it(school: School, case: str) -> None:
 
 
 def test_files_can_be_fetched_as_long_as_the_settings_say(configured_school: Any) -> None:
-    school = configured_school(schoology=SchoologySettings(attachment_days=7))
+    school = configured_school(attachments=AttachmentSettings(private_days=7))
     send(school, school.ada, school.ben, **{"file-attachment": {"id": uploaded(school, school.ada)}})
     row = school.store.database.read_now(lambda tx: tx.execute(select(tables.attachments)).one())
     assert row.expires_at - row.created_at == 7 * DAY
