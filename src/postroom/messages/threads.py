@@ -5,8 +5,9 @@ Of a thread a person sees the messages that they sent, and those that came to th
 
 Of a person's lines in one thread that they see exactly the newest has no ``superseded_at``: it stands for the thread in the inbox.
 So do their own messages in the folder of sent ones. Whoever adds an answer to a thread, or takes a single message out of
-one, holds its lock meanwhile (``lock``); then come the rows of messages, then those of recipients. (A person who deletes a
-message while it is being answered in their own name can meet the other order; PostgreSQL ends that, and the unit runs again.)
+one, holds its lock meanwhile (``lock``); then come lines of rolls, then rows of messages, as where outcomes are settled. (Who deletes
+messages from the list of an author locks their rows first. If the author answers at the same moment PostgreSQL ends one of the two, and it
+runs again.)
 """
 
 from collections.abc import Iterable, Mapping
@@ -139,9 +140,9 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
     """
     values = {"person": author_id, "message": message_id, "thread": thread_id, "now": now}
     tx.execute(_SUPERSEDE_LINES[tx.dialect.name], {name: values[name] for name in ("message", "thread", "now")})
-    tx.execute(_SUPERSEDE_SENT, values)
     if not keep_unread:
         mark_read(tx, author_id, thread_id, now)
+    tx.execute(_SUPERSEDE_SENT, values)
 
 
 def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
