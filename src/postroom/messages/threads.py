@@ -3,8 +3,8 @@
 A thread has the number of its first message. A message that answered none has no ``thread_id`` and begins a thread of its own.
 Of a thread a person sees the messages that they sent, and those that came to their mailbox, unless they deleted them.
 
-Of a person's lines in one thread that they see exactly the newest has no ``superseded_at``: it stands for the thread in the inbox.
-So do their own messages in the folder of sent ones. Whoever adds an answer to a thread, or takes a single message out of
+Of a person's lines in one thread that they see exactly one, the last to come, has no ``superseded_at``: it stands for the thread in the
+inbox. So it is with their own messages and the folder of sent ones. Whoever adds an answer to a thread, or takes a single message out of
 one, holds its lock meanwhile (``lock``); then come lines of rolls, then rows of messages, as where outcomes are settled. (Who deletes
 messages from the list of an author locks their rows first. If the author answers at the same moment PostgreSQL ends one of the two, and it
 runs again.)
@@ -151,17 +151,23 @@ def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LA
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:
-    """Let the newest line that a person still has in a thread stand for it, after a single one was deleted."""
-    left = select(_r.id).where(CAME, lines_in(tx.dialect.name)).order_by(_r.received_at.desc(), _r.message_id.desc()).limit(1)
+    """Let the line that stood before stand for a thread, unless another one does, after a single one of a person's was deleted."""
+    left = select(_r.id).where(CAME, lines_in(tx.dialect.name)).order_by(*_last_standing(_r.superseded_at, _r.received_at, _r.message_id))
+    left = left.limit(1)
     promoted = update(recipients).where(_r.id == left.correlate(None).scalar_subquery(), _r.superseded_at.is_not(None))
     tx.execute(promoted.values(superseded_at=None), {"person": user_id, "thread": thread_id})
 
 
 def promote_sent(tx: Tx, author_id: int, thread_ids: Iterable[int]) -> None:
-    """Let the newest message that an author still has in each thread stand for it, after others were deleted; one statement for 500."""
+    """Do the same for messages of an author, in several threads; one statement for 500."""
     for chunk in chunks(sorted(set(thread_ids))):
-        place = func.row_number().over(partition_by=NUMBER, order_by=(_m.sent_at.desc(), _m.id.desc())).label("place")
+        place = func.row_number().over(partition_by=NUMBER, order_by=_last_standing(_m.superseded_at, _m.sent_at, _m.id)).label("place")
         left = select(_m.id, place).where(SENT, or_(_m.id.in_(chunk), _m.thread_id.in_(chunk))).subquery()
         newest_ones = select(left.c.id).where(left.c.place == 1)
         promoted = update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None)
         tx.execute(promoted, {"person": author_id})
+
+
+def _last_standing(superseded_at: ColumnElement[Any], at: ColumnElement[Any], number: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Return the order of what stands, then of what stood last: times and numbers may have been given before the lock was."""
+    return superseded_at.is_not(None), superseded_at.desc(), at.desc(), number.desc()
