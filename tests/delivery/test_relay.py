@@ -82,6 +82,7 @@ def test_the_alarm_of_a_domain_is_set_again_and_again(sqlite_store: Store) -> No
     asyncio.run(main())
 
 
+@pytest.mark.alone
 def test_the_time_of_a_slower_domain_does_not_hold_up_a_faster_one() -> None:
     """The first who waits for time is woken in time, though somebody else has to wait for longer."""
 
