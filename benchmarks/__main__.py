@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from benchmarks import drain, idle, latency, memory, programs, rolls, selectors, signed, verification
+from benchmarks import drain, idle, latency, memory, pages, programs, rolls, selectors, signed, verification
 from benchmarks.measure import Measure, Measurement, Plan
 from benchmarks.report import missing_peers, short, table
 from benchmarks.versions import of_machine
@@ -35,6 +35,8 @@ MEASURES: Final[dict[str, Measure]] = {
     "worker_memory": memory.worker,
     "idle_worker": idle.worker,
     "memory_server": memory.server,
+    "schoology_sqlite": pages.on_sqlite,
+    "schoology_postgresql": pages.on_postgresql,
 }
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 

@@ -20,6 +20,8 @@ class Goal(Struct, frozen=True):
         return number <= bound if self.below else number >= bound
 
 
+_PAGES: Final = {FIGURE: Goal(must=25, below=True), "deepest of first page": Goal(must=3, below=True)}
+
 GOALS: Final[dict[str, dict[str, Goal]]] = {
     "verify_signature": {FIGURE: Goal(must=200, below=True)},
     "send_simple_message": {"of disk syncs": Goal(must=1)},
@@ -29,4 +31,6 @@ GOALS: Final[dict[str, dict[str, Goal]]] = {
     "peers": {"django_post_office": Goal(must=20), "django_mailer": Goal(must=20)},
     "single_under_bulk": {FIGURE: Goal(must=1000, below=True), "idle": Goal(must=10, aim=3, below=True)},
     "worker_memory": {FIGURE: Goal(must=200, aim=120, below=True)},
+    "schoology_sqlite": _PAGES,
+    "schoology_postgresql": _PAGES,
 }

@@ -26,6 +26,9 @@ from tests.postgres import NoPostgresqlError, throwaway_database, throwaway_serv
 SECRET_KEY = "a key for tests only, of no worth at all"
 
 _NO_POSTGRESQL = "no PostgreSQL: "
+_SMALL_BYTES = 256 * 1024
+_LARGEST = "SELECT max(pg_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+_SEQUENCES = "SELECT oid FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace"
 
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 """Tests run on the event loop that the servers run on: it is stricter, and other, in small things."""
@@ -157,5 +160,12 @@ def _opened(settings: Settings) -> Iterator[Store]:
 
 
 def _empty(tx: Tx) -> None:
-    names = ", ".join(table.name for table in metadata.sorted_tables)
-    tx.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    """Empty every table and begin to count anew. TRUNCATE takes 40 ms for them all, whatever is in them; deleting a few rows takes one."""
+    names = [table.name for table in reversed(metadata.sorted_tables)]
+    if tx.execute(text(_LARGEST)).scalar_one() > _SMALL_BYTES:  # dead rows count, too, so tables and plans stay those of a new store
+        tx.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE"))
+        return
+    deletes = " ".join(f"DELETE FROM {name};" for name in names)
+    tx.execute(
+        text(f"DO $$ DECLARE one regclass; BEGIN {deletes} FOR one IN {_SEQUENCES} LOOP PERFORM setval(one, 1, false); END LOOP; END $$")
+    )

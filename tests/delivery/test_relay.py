@@ -5,6 +5,7 @@ import collections
 
 import pytest
 
+from postroom.delivery import relay
 from postroom.delivery.limits import Pause
 from postroom.delivery.relay import Relay
 from postroom.settings import DeliverySettings, DomainSettings, RelaySettings, Settings
@@ -82,6 +83,7 @@ def test_the_alarm_of_a_domain_is_set_again_and_again(sqlite_store: Store) -> No
     asyncio.run(main())
 
 
+@pytest.mark.alone
 def test_the_time_of_a_slower_domain_does_not_hold_up_a_faster_one() -> None:
     """The first who waits for time is woken in time, though somebody else has to wait for longer."""
 
@@ -100,6 +102,24 @@ def test_the_time_of_a_slower_domain_does_not_hold_up_a_faster_one() -> None:
         return took
 
     assert 0.09 <= asyncio.run(main()) <= 0.5  # 0.1, by a clock of milliseconds
+
+
+def test_a_domain_whose_time_comes_between_two_looks_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though another one waits for longer: else whoever takes would sleep until that one's time."""
+
+    async def main() -> bool:
+        domains = {"slow.example": DomainSettings(rate=0.1), "fast.example": DomainSettings(rate=20.0)}
+        ours = Relay("default", Settings(domains=domains), lambda: None)
+        ours.put([*jobs("slow.example", 2), *jobs("fast.example", 6)])
+        while ours._take(("single", "bulk")) is not None:
+            pass
+        later = asyncio.get_running_loop().time() + 0.06
+        monkeypatch.setattr(relay, "_now", lambda: later)
+        waits = ours._set_alarm()
+        ours.end()
+        return waits
+
+    assert asyncio.run(main()) is False
 
 
 def test_domain_connections_hold_for_the_relay(sqlite_store: Store) -> None:
