@@ -18,7 +18,7 @@ from postroom.settings import DatabaseSettings, Settings
 from postroom.storage import migrations
 from postroom.storage.database import Database, Tx, open_database
 from postroom.storage.store import Store
-from postroom.storage.tables import metadata, user_words, users
+from postroom.storage.tables import metadata, recipients, user_words, users
 from tests.postgres import throwaway_database
 
 
@@ -44,6 +44,15 @@ def table_names(tx: Tx) -> set[str]:
     return set(inspect(tx).get_table_names())
 
 
+def upgrade(tx: Tx, revision: str) -> None:
+    """Make a store as it was of an older version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = tx
+    command.upgrade(config, revision)
+
+
 def test_an_empty_store_is_not_current_until_it_is_migrated(database: Database) -> None:
     assert not database.read_now(migrations.is_current)
     migrations.migrate(database)
@@ -65,11 +74,7 @@ def test_people_of_an_older_store_are_found_by_their_names(database: Database) -
     everybody = [("Łucja", "Maria", "Żółkiewska-Nowak"), ("Jürgen", "", "Weiß"), ("", "", "\ufdfa" * 9), ("𝓐нна", "", "Ёлкина")]
 
     def before(tx: Tx) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.set_main_option("path_separator", "os")
-        config.attributes["connection"] = tx
-        command.upgrade(config, "0002")
+        upgrade(tx, "0002")
         for first, middle, last in everybody:
             values = {"first_name": first, "middle_names": middle, "last_name": last, "created_at": 1, "modified_at": 1}
             tx.execute(insert(users), values)
@@ -78,6 +83,39 @@ def test_people_of_an_older_store_are_found_by_their_names(database: Database) -
     migrations.migrate(database)
     kept = database.read_now(lambda tx: {tuple(row) for row in tx.execute(select(user_words.c.user_id, user_words.c.word))})
     assert kept == {(number, word) for number, parts in enumerate(everybody, 1) for word in words_of(" ".join(parts))}
+
+
+def test_what_people_got_before_stands_in_their_inboxes(database: Database) -> None:
+    """Revision 0004: whatever became of the mail; but no draft, no report, no copy to oneself, and nothing of bare addresses."""
+    kinds = [("message", 5), ("message", None), ("summary", 6), ("message", 7)]
+    lines = [
+        (1, 1, "to", "delivered"),
+        (1, 2, "to", "suppressed"),
+        (1, 1, "self", "delivered"),
+        (1, None, "to", "delivered"),
+        (2, 1, "to", "listed"),
+        (3, 1, "to", "delivered"),
+        (4, 2, "bcc", "failed"),
+    ]
+
+    def before(tx: Tx) -> None:
+        upgrade(tx, "0003")
+        for number in (1, 2):
+            person = "INSERT INTO users (first_name, last_name, created_at, modified_at) VALUES ('A', :name, 1, 1)"
+            tx.execute(text(person), {"name": f"B{number}"})
+        columns = "kind, author_id, dialect, created_at, modified_at, sent_at"
+        for kind, sent_at in kinds:
+            message = text(f"INSERT INTO messages ({columns}) VALUES (:kind, 1, 'usos', 1, 1, :sent_at)")
+            tx.execute(message, {"kind": kind, "sent_at": sent_at})
+        line = "INSERT INTO recipients (message_id, user_id, email, role, state) VALUES (:message, :person, :email, :role, :state)"
+        for message_id, person_id, role, state in lines:
+            email = None if person_id else "x@x.example"
+            tx.execute(text(line), {"message": message_id, "person": person_id, "email": email, "role": role, "state": state})
+
+    database.write_now(before)
+    migrations.migrate(database)
+    found = database.read_now(lambda tx: tx.execute(select(recipients.c.received_at).order_by(recipients.c.id)).scalars().all())
+    assert found == [5, 5, None, None, None, None, 7]
 
 
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
