@@ -1,4 +1,4 @@
-"""Who is calling (wire/callers.md §2.1, §2.2, §2.4, §5.1, §5.2)."""
+"""Who is calling (wire/schoology.md §2.1, §2.2, §2.4, §5.1, §5.2)."""
 
 import time
 from collections.abc import Callable
@@ -190,7 +190,7 @@ def test_repeated_parameters_are_all_signed(sqlite_callers: Callers) -> None:
 
 
 def test_a_body_is_never_signed(sqlite_callers: Callers) -> None:
-    """§2.1: signing the JSON members gives 401 (callers.js)."""
+    """§2.1: signing the JSON members gives 401 (schoology.js)."""
     url, key = f"{sqlite_callers.base}/multioptions", sqlite_callers.key
     body = '{"request":["/v1/users/me"]}'
     for signed, status in ((url, 200), (f"{url}?request=%2Fv1%2Fusers%2Fme", 401)):
@@ -200,7 +200,7 @@ def test_a_body_is_never_signed(sqlite_callers: Callers) -> None:
 
 
 def test_unsigned_query_parameters_are_refused(sqlite_callers: Callers) -> None:
-    """§5.1: callers.js with the params argument leaves the query out of the base string."""
+    """§5.1: schoology.js with the params argument leaves the query out of the base string."""
     key = sqlite_callers.key
     _, headers, _ = Client(key.key, key.secret).sign(f"{sqlite_callers.base}{ME}")
     refused(raw(sqlite_callers, headers["Authorization"], f"{ME}?limit=2"), "Verification of signature failed")
