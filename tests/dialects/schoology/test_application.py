@@ -38,6 +38,13 @@ def test_a_path_that_leads_nowhere(sqlite_callers: Callers, path: str) -> None:
     assert (response.status_code, response.text) == (404, "")
 
 
+@pytest.mark.parametrize("path", ["/users/1/network?page=1", "/search?keywords=ada&type=user"])
+def test_ways_to_find_people_that_are_not_served(sqlite_callers: Callers, path: str) -> None:
+    """§1.5: they have no part in private messages; the list of recipients is searched instead (our choice)."""
+    response = sqlite_callers.signed("GET", path)
+    assert (response.status_code, response.text) == (404, "")
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 def test_other_methods_are_refused_with_a_list(sqlite_callers: Callers, operation: Any) -> None:
     """§3.1: 405; the list in Allow is RFC 9110's. Nobody need sign for that."""
