@@ -1,7 +1,8 @@
 """Sending messages and answering: wire/schoology.md sections 1.2, 1.4, 3.3, 4.2 to 4.4, 7.1 and 7.2."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -54,6 +55,23 @@ def test_create(school: School) -> None:
     }
     assert school.inbox(school.ben) == school.inbox(school.cleo) == [(result["id"], "unread")]
     assert school.inbox(school.dan) == []
+
+
+def test_a_message_is_sent_when_it_is_whole(sqlite_school: School) -> None:
+    """Else whoever sends it slowly dates it back: beneath what others wrote meanwhile, and before the last digest of its reader."""
+    school = sqlite_school
+    text = json.dumps(body(school)).encode()
+
+    def slowly() -> Iterator[bytes]:
+        yield text[:10]
+        time.sleep(1)
+        yield text[10:]
+
+    began = time.time()
+    headers = {"Content-Type": "application/json"}
+    answer = school.request(school.ada, "POST", "/messages", data=slowly(), headers=headers)
+    assert answer.status_code == 201
+    assert answer.json()["last_updated"] >= int(began + 1)
 
 
 def test_create_in_xml(school: School) -> None:
