@@ -176,7 +176,7 @@ def test_nobody_writes_to_who_left(sqlite_school: School) -> None:
         ({"attachments": [{"type": "link", "url": "javascript:alert(1)"}]}, "attachments: "),
         ({"attachments": [{"type": "resource", "resource": "1"}]}, "a link, an embed or a file"),
         ({"attachments": [{"url": f"https://{number}.example/"} for number in range(11)]}, "attachments: more than 10"),
-        ({"file-attachment": {"id": ["1"]}}, "uploads: "),
+        ({"file-attachment": {"id": ["1"]}}, "file-attachment: "),
     ],
     ids=range(17),
 )
