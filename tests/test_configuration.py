@@ -166,7 +166,9 @@ def test_nothing_shows_secrets() -> None:
 def test_tables_of_lists_are_shown_whole_and_relays_by_name_alone() -> None:
     """Rules that cannot be read back are no help; relays hold passwords."""
     rules = '{"student": ["staff", "same_group"], "*": ["staff"]}'
-    settings = load({"POSTROOM_CONTACTS__MAY_WRITE_TO": rules, "POSTROOM_RELAYS": '{"backup": {"host": "b.example", "password": "hunter2"}}'})
+    settings = load(
+        {"POSTROOM_CONTACTS__MAY_WRITE_TO": rules, "POSTROOM_RELAYS": '{"backup": {"host": "b.example", "password": "hunter2"}}'}
+    )
     shown = {setting.name: setting.value for setting in describe(settings)}
     assert (shown["contacts.may_write_to"], shown["relays"]) == ("student: staff, same_group; *: staff", "backup")
 

@@ -130,7 +130,10 @@ def add_token(
     client_key: Annotated[str, typer.Option("--client", help="Key of the client.", metavar="KEY")],
     user: Annotated[int, typer.Option("--user", min=1, help="Number of the person; 'postroom find NAME' shows it.", metavar="ID")],
     scope: Annotated[
-        list[str], typer.Option("--scope", help="What it may do for this person, mailclient say; may be given more than once.")
+        list[str],
+        typer.Option(
+            "--scope", help="What it may do for this person: mailclient, schoology …; may be given more than once.", metavar="SCOPE"
+        ),
     ],
     as_json: AsJson = False,  # noqa: FBT002 - as above
 ) -> None:
