@@ -143,6 +143,7 @@ def test_by_keyboard_alone_and_without_scripts(tab: Tab, site: Site) -> None:
     tab.keyboard.type(PASSWORD)
     tab.keyboard.press("Enter")
     tab.get_by_text("Logged in: Jan Robak").wait_for()
+    assert tab.url == f"{site.base}notifications"
     for key in ("Tab", "ArrowDown", "ArrowDown", "Tab", "Space", "Enter"):
         tab.keyboard.press(key)
     tab.get_by_role("status").wait_for()
