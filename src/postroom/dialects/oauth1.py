@@ -124,7 +124,7 @@ def from_header(authorization: str | None) -> Pairs:
 
 
 def read_claim(pairs: Pairs, now: int, window: int) -> Claim | None:
-    """Find the claim among the distinct pairs of a request; ``None`` when it carries no OAuth parameters at all.
+    """Find the claim among the pairs of a request; ``None`` when it carries no OAuth parameters at all.
 
     ``now`` and ``window`` are in seconds. Raises ``Malformed``.
     """

@@ -184,6 +184,11 @@ def test_the_host_that_a_client_names_is_one_that_it_may_sign(sqlite_callers: Ca
     assert raw(sqlite_callers, headers["Authorization"], Host="named.example").status_code == 200
 
 
+def test_repeated_parameters_are_all_signed(sqlite_callers: Callers) -> None:
+    """RFC 5849 §3.4.1.3.2: a pair that stands twice in the query stands twice in the base string."""
+    assert sqlite_callers.get(f"{ME}?x=1&x=1&x=2")["api_uid"] == sqlite_callers.ben
+
+
 def test_a_body_is_never_signed(sqlite_callers: Callers) -> None:
     """§2.1: signing the JSON members gives 401 (callers.js)."""
     url, key = f"{sqlite_callers.base}/multioptions", sqlite_callers.key

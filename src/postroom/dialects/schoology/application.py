@@ -22,7 +22,7 @@ from postroom.dialects.multipart import is_multipart
 from postroom.dialects.oauth1 import Form, OAuthError
 from postroom.dialects.openapi import Interface
 from postroom.dialects.operation import Operation, Operations
-from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct
+from postroom.dialects.parameters import BadParameter, Pairs, decode
 from postroom.dialects.schoology import attachments, errors, messages, multi, oauth, routing, uploads, users, wire
 from postroom.dialects.schoology.auth import RUN_AS, authenticate
 from postroom.dialects.schoology.call import Call, Caller
@@ -127,7 +127,7 @@ class _Dispatcher:
         if operation.body is not None and operation.body is not bytes and _is_form(request):
             raise errors.form_body()
         query = decode(request.scope["query_string"])
-        pairs = distinct(oauth1.from_header(request.headers.get("authorization")), query)
+        pairs = [*oauth1.from_header(request.headers.get("authorization")), *query]
         exchanges = operation is oauth.access_token
         now = clock.now()
         caller = await authenticate(self._store, request.scope, pairs, request.headers.get(RUN_AS), now, exchanges=exchanges)

@@ -44,8 +44,8 @@ class _Identity(Struct, frozen=True, kw_only=True):
 async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, run_as: str | None, now: int, *, exchanges: bool) -> Caller:
     """Verify the signature of a request, and find the person for whom it is made. The nonce is not used up yet.
 
-    ``pairs`` are the distinct pairs of header and query: bodies are not signed. ``run_as`` is the header ``RUN_AS``. With ``exchanges``
-    the token is a request token that is to be exchanged. Raises ``SchoologyError`` and ``OAuthError``.
+    ``pairs`` are those of header and query, repeated ones included: bodies are not signed. ``run_as`` is the header ``RUN_AS``. With
+    ``exchanges`` the token is a request token that is to be exchanged. Raises ``SchoologyError`` and ``OAuthError``.
     """
     settings = store.settings
     claim = oauth1.read_claim(pairs, now // SECOND, settings.oauth.timestamp_window)
