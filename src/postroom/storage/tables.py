@@ -77,6 +77,7 @@ users: Final = Table(
 )
 Index("ix_users_lower_email", func.lower(users.c.email))
 Index("ix_users_lower_alt_email", func.lower(users.c.alt_email))
+Index("ix_users_names", users.c.last_name, users.c.first_name, users.c.id)
 Index("ix_users_digest", users.c.id, sqlite_where=text("notify = 'digest'"), postgresql_where=text("notify = 'digest'"))
 
 user_words: Final = Table(

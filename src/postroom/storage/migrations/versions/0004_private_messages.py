@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("notified_at", sa.BigInteger(), nullable=True),
     ):
         op.add_column("users", column)
+    op.create_index("ix_users_names", "users", ["last_name", "first_name", "id"])
     _index("ix_users_digest", "users", ["id"], "notify = 'digest'")
     # Said in SQL: Alembic would make the table anew on SQLite, though a column may bring its own reference along.
     op.execute("ALTER TABLE clients ADD COLUMN user_id INTEGER CONSTRAINT fk_clients_user_id REFERENCES users (id)")
@@ -77,6 +78,7 @@ def downgrade() -> None:
         ("ix_messages_sent", "messages"),
         ("ix_clients_user_id", "clients"),
         ("ix_users_digest", "users"),
+        ("ix_users_names", "users"),
     ):
         op.drop_index(name, table)
     for table, names in (
