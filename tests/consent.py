@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
 import pytest
@@ -132,7 +132,7 @@ class Visitor:
         return self.submit("log_in", name=name, password=password)
 
     def _got(self, response: requests.Response) -> Page:
-        if response.headers.get("Location", "").startswith("?"):
+        if urljoin(self.at, response.headers.get("Location", "/")) == self.at:
             response = self.http.get(self.at, allow_redirects=False, timeout=SECONDS)
         self.page = Page(response)
         return self.page

@@ -167,9 +167,11 @@ def test_migrate_makes_a_store_and_does_no_harm_twice(run: Any, tmp_path: Path) 
 
 
 def test_user_add_prints_the_number_alone(run: Any, place: Store) -> None:
-    result = run("user", "add", "--first-name", "Łucja", "--last-name", "Nowak", "--email", "lucja@uni.example", "--language", "en")
+    name = ["--first-name", "Łucja", "--last-name", "Nowak"]
+    result = run("user", "add", *name, "--email", "lucja@uni.example", "--role", "teacher", "--language", "en")
     person = place.database.read_now(people.get, int(result.out))
-    assert (person.first_name, person.last_name, person.email, person.language) == ("Łucja", "Nowak", "lucja@uni.example", "en")
+    assert (person.first_name, person.last_name, person.email) == ("Łucja", "Nowak", "lucja@uni.example")
+    assert (person.role, person.language) == ("teacher", "en")
 
 
 @pytest.mark.parametrize("wrong", [["--email", "no address"], ["--language", "de"], ["--alt-email", "a@b\r\nX: y"]])
@@ -234,7 +236,9 @@ def test_find_shows_the_numbers_that_other_commands_take(run: Any, place: Store)
     place.database.write_now(people.add, people.NewPerson(first_name="Jan", last_name="Kowal", active=False), clock.now())
     assert re.search(rf"user\W+{number}\W+A-17\W+Łucja Nowak\W+lucja@uni\.example", run("find", "łucja").out)
     assert "user, inactive" in run("find", "kowal").out
-    assert [json.loads(line)["name"] for line in run("find", "--json").out.splitlines()] == ["Łucja Nowak", "Jan Kowal"]
+    place.database.write_now(people.add, people.NewPerson(first_name="Ewa", last_name="Lis", role="teacher"), clock.now())
+    assert "user, teacher" in run("find", "lis").out
+    assert [json.loads(line)["name"] for line in run("find", "--json").out.splitlines()] == ["Łucja Nowak", "Jan Kowal", "Ewa Lis"]
     assert "There is more" in run("find", "--limit", "1").out
     assert "Nobody" in run("find", "nobody-like-this").out
 
@@ -359,15 +363,17 @@ def test_message_names_people_and_counts_the_copy_for_the_author_beside_the_roll
         {"message_id": number, "user_id": person, "state": "suppressed", "role": role, "reply_text": "no address"}
         for role in ("to", "self")
     ]
-    place.database.write_now(lambda tx: tx.execute(insert(recipients), more) and None)
+    reader = {"message_id": number, "user_id": person, "state": "delivered", "role": "to", "reply_text": None}
+    place.database.write_now(lambda tx: tx.execute(insert(recipients), [*more, reader]) and None)
     result = run("message", str(number))
-    assert "4 recipients, and a copy for the author" in result.out
+    assert "5 recipients, and a copy for the author" in result.out
     assert re.search(r"suppressed\W+1\b", result.out)
     assert re.search(r"Jan Nowak\W+none\W+suppressed", result.out)
+    assert re.search(r"Jan Nowak\W+inbox\W+delivered", result.out)
     assert "Jan Nowak (copy for the author)" in result.out
     head, *roll = [json.loads(line) for line in run("message", str(number), "--json").out.splitlines()]
-    assert head["counts"] == {"delivered": 2, "deferred": 1, "suppressed": 1}
-    assert [line["name"] for line in roll] == ["", "", "", "Jan Nowak", "Jan Nowak"]
+    assert head["counts"] == {"delivered": 3, "deferred": 1, "suppressed": 1}
+    assert [line["name"] for line in roll] == ["", "", "", "Jan Nowak", "Jan Nowak", "Jan Nowak"]
 
 
 def test_queue_says_where_to_look_when_nothing_goes_on(run: Any, place: Store) -> None:

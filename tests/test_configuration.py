@@ -163,6 +163,16 @@ def test_nothing_shows_secrets() -> None:
     assert "hunter2" not in repr(settings)
 
 
+def test_tables_of_lists_are_shown_whole_and_relays_by_name_alone() -> None:
+    """Rules that cannot be read back are no help; relays hold passwords."""
+    rules = '{"student": ["staff", "same_group"], "*": ["staff"]}'
+    settings = load(
+        {"POSTROOM_CONTACTS__MAY_WRITE_TO": rules, "POSTROOM_RELAYS": '{"backup": {"host": "b.example", "password": "hunter2"}}'}
+    )
+    shown = {setting.name: setting.value for setting in describe(settings)}
+    assert (shown["contacts.may_write_to"], shown["relays"]) == ("student: staff, same_group; *: staff", "backup")
+
+
 def test_the_template_is_a_file_of_defaults() -> None:
     """'postroom settings --toml': with every # removed it says what the program does without it."""
     text = template()

@@ -268,6 +268,8 @@ def _get(settings: Struct, path: tuple[str, ...]) -> object:
 def _shown(value: object, *, secret: bool) -> str:
     if secret:
         return "(set)" if value else "(not set)"
-    if isinstance(value, list | dict):
+    if isinstance(value, dict):  # of relays the names alone, since they hold passwords
+        return "; ".join(f"{name}: {', '.join(part)}" if isinstance(part, list) else name for name, part in value.items())
+    if isinstance(value, list):
         return ", ".join(str(part) for part in value)
     return str(value)

@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from postroom import clock
 from postroom.directory import clients, contacts, passwords, people
 from postroom.directory.people import NewPerson
 from postroom.storage.store import Store
+from postroom.storage.tables import users
 
 CALLBACK = "https://app.example/back"
 
@@ -119,6 +121,13 @@ def test_a_token_that_was_lost_is_found_and_revoked_by_its_number(run: Any, plac
     assert "No program" in run("token", "list").out
     assert run("token", "revoke", str(number)).status == 1
     assert run("token", "list", "--client", "nobody").status == 1
+    run("token", "add", "--client", key, "--user", str(jan), "--scope", "mailclient")
+    assert "Jan Lis" in run("token", "list").out
+    place.database.write_now(lambda tx: tx.execute(update(users).values(active=False)) and None)
+    assert "No program" in run("token", "list").out
+    place.database.write_now(lambda tx: tx.execute(update(users).values(active=True)) and None)
+    run("client", "disable", key)
+    assert "No program" in run("token", "list").out
 
 
 def test_a_scope_that_does_not_exist_is_refused(run: Any, place: Store) -> None:

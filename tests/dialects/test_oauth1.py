@@ -94,6 +94,17 @@ def test_a_doubled_slash_in_the_path_counts() -> None:
         oauth1.verify(claim, "GET", ["http://host.example/services/x"], "secret", "")
 
 
+def test_long_urls_verify_and_are_not_remembered() -> None:
+    """Whoever knows the key of a client could fill the memory with them, whatever the signature."""
+    url = f"http://host.example/{'%25' * 5_000}"
+    _, headers, _ = Client("key", "secret", timestamp=str(NOW)).sign(url, "GET")
+    claim, before = claim_of(headers["Authorization"]), oauth1._base_uri.cache_info()
+    oauth1.verify(claim, "GET", [url], "secret", "")
+    with pytest.raises(Refused):
+        oauth1.verify(claim, "GET", [f"{url}x"], "secret", "")
+    assert oauth1._base_uri.cache_info() == before
+
+
 def test_plaintext_compares_both_secrets() -> None:
     claim = claim_of(query=parameters(oauth_signature="c%2526s%26t%2520s", oauth_token="t"))
     oauth1.verify(claim, "GET", ["http://host.example/"], "c&s", "t s")

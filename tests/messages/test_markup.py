@@ -1,8 +1,12 @@
 """Plain text and HTML, and HTML that does nothing by itself when it is shown."""
 
+from collections.abc import Callable
+from html import escape
+
 import pytest
 
 from postroom.messages import markup
+from postroom.messages.records import MAX_CONTENT
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,43 @@ def test_a_tag_without_an_end_is_no_plain_text(content: str) -> None:
 )
 def test_what_could_run_is_taken_out(content: str, shown: str) -> None:
     assert markup.safe(content, "html").replace("<table></table>", "") == shown
+
+
+def many(count: int, tag: Callable[[int], str], rest: str) -> str:
+    """Return as much of ``count`` different tags, and then of ``rest`` again and again, as a message can hold."""
+    return ("<p>" + "".join(map(tag, range(count))) + rest * MAX_CONTENT)[:MAX_CONTENT]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        many(1_200, lambda number: f"<b {number}>", "<p>x"),
+        many(1_200, lambda number: f"<B/{number}>", "<p>x"),
+        many(300, lambda number: f"<font\n{number}><b></b>", "<p>x"),
+        many(30, lambda number: f"<i {number}>", "</p>x"),
+        many(3, lambda _: "<b><big><code><em><font><i><s><small><strike><strong><tt><u>", "<p>x"),
+        many(1, lambda _: f"<a href='http://x.example/{'x' * 5_000}'>", "<p>x"),
+        many(1_200, lambda number: f"""<b x="'" y='>{number}'>""", "<p>x"),
+        many(1_200, lambda number: f"<b x=`>`{number}>", "<p>x"),
+        many(3, lambda _: f"<b title='>{'x' * 3_000}'>", "<p>x"),
+    ],
+)
+def test_html_that_a_parser_would_blow_up_stays_small(content: str) -> None:
+    """A message of 15,000 characters once became an answer of 15 megabytes, which took half a gigabyte to make."""
+    for safe in (markup.safe(content, "html"), markup.safe_in_mail(content)):
+        assert len(safe) < 120 * len(content)
+        assert "<script" not in safe
+    assert len(markup.words(content, "html", 200)) <= 200
+
+
+def test_html_that_would_grow_too_much_is_shown_as_it_was_written() -> None:
+    content = many(1_200, lambda number: f"<b {number}>", "<p onclick='x'>x")
+    assert markup.safe(content, "html") == markup.safe_in_mail(content) == escape(content)
+
+
+def test_html_with_very_much_formatting_is_shown() -> None:
+    words = "".join(f'<p><span style="color: red"><b>word</b> <i>{number}</i> <u>x</u></span></p>' for number in range(200))[:MAX_CONTENT]
+    assert markup.safe(words, "html").startswith("<p><span><b>word</b> <i>0</i> <u>x</u></span></p><p>")
+    link = '<font face="Arial" color=#123456><a href="https://x.example/{0}">{0}</a></font><br>'
+    links = "".join(map(link.format, range(150)))
+    assert markup.safe(links, "html").startswith('<a href="https://x.example/0" rel="noopener noreferrer">0</a><br><a ')

@@ -39,7 +39,7 @@ def test_a_person_logs_in_and_chooses(site: Site) -> None:
     visitor = arrived(site)
     assert (visitor.page.status, 'type="password"' in visitor.page.html, "notify" in visitor.page.html) == (200, True, False)
     page = visitor.log_in(str(site.jan), PASSWORD)
-    assert "Logged in: Jan Robak (jan@uni.example). Address: jan@uni.example" in page.text
+    assert "Logged in: Jan Robak (jan@uni.example). Mails go to jan@uni.example." in page.text
     assert checked(page) == ["off"]
     page = visitor.submit("save", notify="digest", content="on")
     assert (page.status, "Saved." in page.text, checked(page)) == (200, True, ["digest", "content"])
@@ -143,10 +143,11 @@ def test_by_keyboard_alone_and_without_scripts(tab: Tab, site: Site) -> None:
     tab.keyboard.type(PASSWORD)
     tab.keyboard.press("Enter")
     tab.get_by_text("Logged in: Jan Robak").wait_for()
+    assert tab.url == f"{site.base}notifications"
     for key in ("Tab", "ArrowDown", "ArrowDown", "Tab", "Space", "Enter"):
         tab.keyboard.press(key)
     tab.get_by_role("status").wait_for()
     assert kept(site, site.jan) == Preference(notify="digest", content=True)
-    assert tab.get_by_role("group", name="Mails about new private messages").is_visible()
+    assert tab.get_by_role("group", name="When we are to write").is_visible()
     assert tab.get_by_label("one a day at most").is_checked()
     assert tab.get_by_label("The mails may hold what was written").is_checked()

@@ -123,14 +123,20 @@ def test_the_definitions_list_every_reason_and_scope(get: Get) -> None:
 def test_every_link_leads_to_a_page_and_a_place_in_it(get: Get) -> None:
     pages = {path: shown(get, path) for path in PAGES}
     reached = set()
+    described = set()
     for path, page in pages.items():
         for anchor in page.all("a"):
             target = urlsplit(urljoin(path, anchor["href"] or ""))
             assert (target.scheme, target.netloc) == ("", "")
+            if target.path.endswith("/openapi.json"):
+                assert get(target.path).json()["openapi"].startswith("3.1")
+                described.add(target.path)
+                continue
             assert target.path in pages, (path, anchor)
             assert not target.fragment or target.fragment in pages[target.path].ids, (path, anchor)
             reached.add(target.path)
     assert reached == set(PAGES)
+    assert described == {"/v1/openapi.json", "/postroom/v1/openapi.json"}
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -130,7 +130,10 @@ def add_token(
     client_key: Annotated[str, typer.Option("--client", help="Key of the client.", metavar="KEY")],
     user: Annotated[int, typer.Option("--user", min=1, help="Number of the person; 'postroom find NAME' shows it.", metavar="ID")],
     scope: Annotated[
-        list[str], typer.Option("--scope", help="What it may do for this person, mailclient say; may be given more than once.")
+        list[str],
+        typer.Option(
+            "--scope", help="What it may do for this person: mailclient, schoology …; may be given more than once.", metavar="SCOPE"
+        ),
     ],
     as_json: AsJson = False,  # noqa: FBT002 - as above
 ) -> None:
@@ -173,12 +176,12 @@ def list_tokens(
     with opened_store() as store:
         client_id = None if client_key is None else store.database.read_now(contacts.program, client_key).id
         found = store.database.read_now(grants.standing, client_id, user, clock.now(), limit)
-    shown = table("Tokens", "token", "client", "person", "scopes", "since", "until", times=("since", "until"))
+    shown = table("Tokens", "token", "client", "person", "scopes", "since", "holds until", times=("since", "holds until"))
     for one in found:
         if as_json:
             print_json(one)
         person = f"{one.user_name} ({one.user_id})"
-        until = moment(one.expires_at) or "revoked"
+        until = moment(one.expires_at) or "it is revoked"
         row(shown, one.id, one.client_name, person, ", ".join(one.scopes), moment(one.created_at), until)
     if not as_json:
         console().print(shown if found else "No program may act for anybody by a token.")

@@ -117,20 +117,22 @@ def find(
 
 def _what(found: "Found") -> str:
     owner = f" of user {found.owner_id}" if found.owner_id is not None else ""
-    return f"{found.kind}{owner}{'' if found.active else ', inactive'}"
+    role = f", {found.role}" if found.role else ""
+    return f"{found.kind}{owner}{role}{'' if found.active else ', inactive'}"
 
 
-def add_user(
+def add_user(  # noqa: PLR0917 - what is said of a person
     first_name: Annotated[str, typer.Option(help="First name.")],
     last_name: Annotated[str, typer.Option(help="Last name.")],
     email: Annotated[str | None, typer.Option(help="Primary address.")] = None,
     alt_email: Annotated[str | None, typer.Option(help="Alternative address.")] = None,
+    role: Annotated[str, typer.Option(help="Such as student or teacher; contacts.may_write_to goes by it.")] = "",
     language: Annotated[str, typer.Option(help="Language of what the server writes to this person: pl or en.")] = "pl",
 ) -> None:
     """Add a person, and print the number that stands for this person from now on."""
     from postroom.directory.people import NewPerson, add  # noqa: PLC0415 - loaded by the commands that need it
 
-    person = NewPerson(first_name=first_name, last_name=last_name, email=email, alt_email=alt_email, language=language)
+    person = NewPerson(first_name=first_name, last_name=last_name, email=email, alt_email=alt_email, role=role, language=language)
     with opened_store() as store:
         typer.echo(store.database.write_now(add, person, clock.now()))
 
@@ -139,7 +141,7 @@ def set_password(
     user: Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")],
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Give a person the password to log in with, on the page that asks for consent. Open sessions end; tokens of programs hold."""
+    """Give a person the password to log in with, for consent and notifications. Open sessions end; tokens of programs hold."""
     from postroom.directory import passwords, people  # noqa: PLC0415 - loaded by the commands that need it
 
     with opened_store() as store:

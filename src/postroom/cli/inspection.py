@@ -138,7 +138,8 @@ def _print_roll(lines: "list[RollLine]") -> None:
     for line in lines:
         name = f"{line.name} (copy for the author)" if line.role == "self" else line.name
         when = moment(line.settled_at) or (f"due {moment(line.due_at)}" if line.due_at else "")
-        row(shown, line.id, line.user_id or "", name, line.email or "none", _state(line), line.attempts, when, line.reply_text or "")
+        where = line.email or ("inbox" if line.state == "delivered" else "none")
+        row(shown, line.id, line.user_id or "", name, where, _state(line), line.attempts, when, line.reply_text or "")
     console().print(shown)
 
 

@@ -36,6 +36,8 @@ _REQUIRED: Final = ("oauth_consumer_key", "oauth_signature_method", "oauth_signa
 _METHODS: Final = ("HMAC-SHA1", "PLAINTEXT")
 _LONGEST: Final = 255
 """Characters of a key, token or nonce."""
+_REMEMBERED: Final = 512
+"""Characters of a URL whose normalised form is kept: whoever knows a key can send any number of different ones."""
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,15}")
 
 
@@ -193,7 +195,7 @@ def _hmac_sha1(key: str, signed: Iterable[tuple[str, str]], http_method: str, ur
     method, parameters = escape(http_method.upper()), _normalised(signed)
     for url in urls:
         try:
-            base_uri = _base_uri(url)
+            base_uri = _base_uri(url) if len(url) <= _REMEMBERED else _base_uri.__wrapped__(url)
         except ValueError:  # a Host header that is no host
             continue
         base = f"{method}&{base_uri}&{parameters}"

@@ -26,6 +26,8 @@ class Found(Struct, frozen=True, kw_only=True):
     name: str
     email: str | None = None
     """Of a person the primary address; of an institutional address the address itself."""
+    role: str = ""
+    """Of a person, as ``contacts.may_write_to`` names it."""
     owner_id: int | None = None
     """Whose custom group it is."""
     active: bool = True
@@ -53,9 +55,9 @@ def _everything(tx: Tx) -> Iterator[Found]:
 
 
 def _people(tx: Tx) -> Iterator[Found]:
-    columns = (users.c.id, users.c.uid, people.full_name().label("name"), users.c.email, users.c.active)
-    for person in tx.execute(select(*columns).order_by(users.c.id)):
-        yield Found(kind="user", id=person.id, key=person.uid, name=person.name, email=person.email, active=person.active)
+    columns = (users.c.id, users.c.uid.label("key"), people.full_name().label("name"), users.c.email, users.c.role, users.c.active)
+    for person in tx.execute(select(*columns).order_by(users.c.id)).mappings():
+        yield Found(kind="user", **person)
 
 
 def _matches(found: Found, wanted: list[str]) -> bool:

@@ -184,15 +184,15 @@ def withdraw(tx: Tx, client_id: int, user_id: int, now: int) -> None:
 
 
 def standing(tx: Tx, client_id: int | None, user_id: int | None, now: int, limit: int) -> list[Standing]:
-    """Return tokens that hold now, of a client, for a person, or all; the newest first."""
+    """Return tokens that hold now, so none of a disabled client or an inactive person: of a client, for a person, or all; newest first."""
     chosen = [column == number for column, number in ((_t.client_id, client_id), (_t.user_id, user_id)) if number is not None]
-    holds = and_(_t.revoked_at.is_(None), or_(_t.expires_at.is_(None), _t.expires_at > now))
+    unended = and_(_t.revoked_at.is_(None), or_(_t.expires_at.is_(None), _t.expires_at > now))
     columns = (_t.id, clients_table.c.name.label("client_name"), _t.user_id, people.full_name().label("user_name"))
     source = tokens.join(clients_table, clients_table.c.id == _t.client_id).join(users, users.c.id == _t.user_id)
     rows = tx.execute(
         select(*columns, _t.scopes, _t.created_at, _t.expires_at)
         .select_from(source)
-        .where(holds, *chosen)
+        .where(unended, clients_table.c.active, users.c.active, *chosen)
         .order_by(_t.id.desc())
         .limit(limit)
     )

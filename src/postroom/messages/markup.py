@@ -4,7 +4,9 @@ A text is kept as it was written and made safe on reading, so that better rules 
 """
 
 import re
-from html import unescape
+from collections import Counter
+from collections.abc import Callable
+from html import escape, unescape
 from typing import Final
 
 import nh3
@@ -20,6 +22,22 @@ _TAG: Final = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--")
 # In front of somebody's page a tag without an end takes the next ">" for one: where it looks like an attack, the text is no plain one.
 _BEGUN_TAG: Final = re.compile(r"<[A-Za-z][^<>]*\b(?:on[a-z]+|src|srcset|href|style|data|action|formaction)\s*=", re.IGNORECASE)
 
+# Elements of formatting that were left open are opened anew by a parser in each paragraph that follows. So a text of n of them and n
+# paragraphs would become one of n² elements, a thousand times as long. Of elements that are alike no more than three are opened anew.
+_FORMATTING: Final = re.compile(
+    r"<(b|big|code|em|font|i|s|small|strike|strong|tt|u)(?![^\s/>])"
+    r"""((?:\s++[\w:-]++(?:\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>=`]++))?+)*+\s*+/?+>)?""",
+    re.IGNORECASE,
+)
+"""The tag of such an element, and its attributes if they are written so that everybody agrees where they end."""
+_ALIKE: Final = 3
+_UNREPEATED: Final = 2
+"""Of ``a`` and ``nobr`` one each is open at most."""
+_MOST_COPIES: Final = 50_000
+"""Elements of formatting that may be opened anew in a text: more than in any that somebody wrote."""
+_GROWTH: Final = 4
+"""What the attributes of all elements may take together, in lengths of the whole text."""
+
 
 def format_of(content: str) -> ContentFormat:
     """Tell what a text is: ``html`` if there is a tag in it."""
@@ -27,16 +45,44 @@ def format_of(content: str) -> ContentFormat:
 
 
 def safe(content: str, content_format: ContentFormat) -> str:
-    """Return a text as it may be shown: of HTML only elements and attributes that do nothing by themselves, and links by known schemes."""
-    return nh3.clean(content, url_schemes=_SCHEMES) if content_format == "html" else content
+    """Return a text as it may be shown: of HTML only elements and attributes that do nothing by themselves, and links by known schemes.
+
+    HTML that a parser would make very much longer is shown as the text that it is.
+    """
+    return _clean(content, nh3.ALLOWED_TAGS) if content_format == "html" else content
 
 
 def safe_in_mail(html: str) -> str:
     """Return HTML as a mail in the server's own name may quote it: ``safe``, and without pictures."""
-    return nh3.clean(html, tags=_IN_MAIL, url_schemes=_SCHEMES)
+    return _clean(html, _IN_MAIL)
 
 
 def words(content: str, content_format: ContentFormat, limit: int) -> str:
     """Return a text on one line of at most ``limit`` characters; what stands in different elements of HTML is kept apart."""
-    plain = unescape(nh3.clean(content.replace("<", " <"), tags=set())) if content_format == "html" else content
+    plain = unescape(_clean(content.replace("<", " <"), set())) if content_format == "html" else content
     return one_line(plain, limit)
+
+
+def _clean(html: str, tags: set[str]) -> str:
+    if _grows(html):
+        return escape(html)
+    return nh3.clean(html, tags=tags, url_schemes=_SCHEMES, attribute_filter=_within(_GROWTH * len(html)))
+
+
+def _grows(html: str) -> bool:
+    """Tell whether a parser might open very many elements anew; it is rather said of too many texts than of too few."""
+    tags = Counter((name.lower(), attributes) for name, attributes in _FORMATTING.findall(html))
+    left_open = sum(min(count, _ALIKE) if attributes else count for (_, attributes), count in tags.items())
+    return (left_open + _UNREPEATED) * html.count("<") > _MOST_COPIES
+
+
+def _within(characters: int) -> Callable[[str, str, str], str | None]:
+    """Return a filter that lets attributes pass until their values have so many characters together."""
+    left = characters
+
+    def value_of(_tag: str, _attribute: str, value: str) -> str | None:
+        nonlocal left
+        left -= len(value)
+        return value if left >= 0 else None
+
+    return value_of

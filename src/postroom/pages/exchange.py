@@ -75,7 +75,8 @@ class Exchange(ABC):
 
     def here_again(self, session: Session) -> Response:
         """Send the browser to this same page with a session of its own, so that reloading it repeats nothing."""
-        response = redirect(f"?{self.request.url.query}")
+        here = self.request.url
+        response = redirect(f"?{here.query}" if here.query else here.path.rpartition("/")[2])  # relative: a proxy may have a prefix
         self._put(response, session)
         return response
 

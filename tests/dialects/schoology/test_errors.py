@@ -11,7 +11,7 @@ from postroom.dialects.schoology import errors
 
 EXAMPLES: dict[type[Exception], tuple[Exception, int, str | None]] = {
     core.NotFound: (core.NotFound("thread", 1), 404, None),
-    core.Invalid: (core.Invalid("uploads", "used already"), 400, "uploads: used already"),
+    core.Invalid: (core.Invalid("uploads", "used already"), 400, "file-attachment: used already"),
     core.WrongState: (core.WrongState("draft_required"), 400, "The state of the object does not allow this"),
     core.Forbidden: (core.Forbidden("x"), 403, ""),
     core.TooLarge: (core.TooLarge("subject", 200), 400, "subject: more than 200"),

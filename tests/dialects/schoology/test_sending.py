@@ -115,3 +115,10 @@ def test_attachments_of_other_kinds(attachments: object) -> None:
 @pytest.mark.parametrize("ids", ["x", "0", [-1], ["1,2"], [2**31]])
 def test_files_that_are_none(ids: object) -> None:
     assert refused(**{"file-attachment": {"id": ids}})
+
+
+@pytest.mark.parametrize("field", ["file-attachment", "attachments"])
+def test_files_and_links_that_are_a_bare_text(field: str) -> None:
+    """A message must not go out without what was to go with it."""
+    assert refused(**{field: "88433"})
+    assert given(**{field: " "}) == given()

@@ -58,6 +58,13 @@ def test_a_person_by_the_key_of_another_system(callers: Callers) -> None:
         assert (response.status_code, response.text) == (404, ""), uid
 
 
+def test_keys_of_others_are_for_staff_and_administrative_clients(callers: Callers) -> None:
+    """Our choice: as school_uid is, which whoever tries all keys would know otherwise."""
+    for client, expected in ((callers.ada_key, 303), (callers.admin, 303), (callers.cleo_key, 404), (callers.machine, 404)):
+        response = callers.signed("GET", "/users/ext/S-17", client)
+        assert (response.status_code, response.text) == (expected, ""), client.name
+
+
 def test_app_user_info(callers: Callers) -> None:
     """§1.5: both are ints."""
     told = callers.get("/app-user-info")

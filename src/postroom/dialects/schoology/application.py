@@ -141,6 +141,7 @@ class _Dispatcher:
             body = b""
         elif operation.body is not None:
             content = await _read(request, self._store.settings.http.max_body)
+            call.now = clock.now()  # a body may take as long as its client likes, and what comes of it happens now
             body = await aside(len(content), _body, operation.body, request.headers.get("content-type"), content)
             call.once = await aside(len(content), _once, request, call.caller, query, content)
         answer = await operation.handler(call, parameters, body)

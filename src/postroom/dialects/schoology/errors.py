@@ -25,7 +25,13 @@ REPLAYED: Final = "Duplicate timestamp/nonce combination, possible replay attack
 """With two spaces, as clients compare it (§2.2)."""
 SUBJECT: Final = "You must enter a message subject"
 RECIPIENTS: Final = "Some or all of the recipients you entered are invalid"
-_FIELDS: Final[Mapping[str, str]] = {"content": "message", "links": "attachments", "query": "search"}
+_FIELDS: Final[Mapping[str, str]] = {
+    "content": "message",
+    "idempotency_key": "Idempotency-Key",
+    "links": "attachments",
+    "query": "search",
+    "uploads": "file-attachment",
+}
 """Parameters of the core that have other names here."""
 _UNSIGNED: Final = "Can't verify request, missing oauth_consumer_key or oauth_token"
 _CHALLENGE: Final = {"WWW-Authenticate": 'OAuth realm="Schoology API"'}

@@ -256,9 +256,9 @@ def _page(tx: Tx, user_id: int, folder: Folder, page: Page) -> tuple[list[Thread
 async def _view(call: Call, parameters: ViewParameters) -> Answer:
     lines = await call.read(mailboxes.thread, call.user_id, parameters.id)
     opened = not flag(parameters.keep_unread)
-    if opened and not all(line.read for line in lines):  # what came meanwhile was not shown, and stays unread
-        newest = max(line.message_id for line in lines)  # not always the last to be sent: a draft has its number before
-        await call.write(threads.mark_read, call.user_id, parameters.id, call.now, up_to=newest)
+    new = [line.message_id for line in lines if not line.read]
+    if opened and new:  # what came meanwhile was not shown, and stays unread
+        await call.write(threads.mark_messages_read, call.user_id, new, call.now)
     items = [_item(line, "read" if opened or line.read else "unread") for line in lines]
     return Answer(200, Thread(message=await _with_attachments(call, parameters.with_attachments, lines, items)))
 

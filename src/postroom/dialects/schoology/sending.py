@@ -21,8 +21,7 @@ def private_message(given: NewMessage) -> PrivateMessage:
     """
     if not (given.subject or "").strip():
         raise errors.subject_required()
-    attached = given.attachments if isinstance(given.attachments, list) else [given.attachments]
-    attachments = [one for one in attached if isinstance(one, NewAttachment)]
+    attachments = _attachments(given.attachments)
     return PrivateMessage(
         subject=given.subject or "",
         content=given.message or "",
@@ -60,7 +59,17 @@ def number_of(value: int | str) -> int | None:
     return value if 0 < value <= LARGEST_ID else None
 
 
+def _attachments(given: list[NewAttachment] | NewAttachment | str | None) -> list[NewAttachment]:
+    if isinstance(given, NewAttachment):
+        return [given]
+    if isinstance(given, str) and given.strip():  # blank where XML has an empty element
+        raise errors.invalid("An attachment must be a link, an embed or a file")
+    return given if isinstance(given, list) else []
+
+
 def _file_ids(given: FileIds | str | None) -> list[int]:
+    if isinstance(given, str) and given.strip():
+        raise errors.invalid("file-attachment must be an object, whose id holds numbers of files")
     ids = given.id if isinstance(given, FileIds) else []
     return [_number(one) for one in (ids if isinstance(ids, list) else [ids])]
 

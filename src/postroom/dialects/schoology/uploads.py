@@ -144,4 +144,4 @@ async def _heard(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _wrong_size(upload: Upload) -> Invalid:
-    return Invalid("filesize", f"{upload.size} bytes were announced, and others come")
+    return Invalid("filesize", f"{upload.size} bytes were announced, and not as many came")

@@ -102,11 +102,14 @@ async def get_me(call: Call, _parameters: Nothing, _body: None) -> Answer:
 
 @operation("GET", "/users/ext/{uid}", parameters=ForeignKey, answers={303: None})
 async def get_user_by_key(call: Call, parameters: ForeignKey, _body: None) -> Answer:
-    """Lead to the person with this key in the system that people are imported from."""
-    found = await call.read(people.by_uid, parameters.uid)
-    if found is None:
+    """Lead to the person with this key in the system that people are imported from.
+
+    For the person, for staff and for administrative clients, as the key itself.
+    """
+    number = await call.read(_by_key, call.settings, call.caller.user_id, parameters.uid, everything=call.client.administrative)
+    if number is None:
         raise errors.not_found()
-    return Answer(303, headers={"Location": call.url(f"/users/{found.id}")})
+    return Answer(303, headers={"Location": call.url(f"/users/{number}")})
 
 
 @operation("GET", "/users/{user_id:int}", parameters=OneUser, answers={200: User})
@@ -145,6 +148,13 @@ def _see(tx: Tx, settings: Settings, viewer_id: int | None, ids: list[int], *, e
     found = people.active_by_ids(tx, asked)
     viewer = None if viewer_id is None else found.get(viewer_id)
     return _seen(tx, settings, viewer, [found[number] for number in ids if number in found], everything=everything)
+
+
+def _by_key(tx: Tx, settings: Settings, viewer_id: int | None, uid: str, *, everything: bool) -> int | None:
+    """Return the number of the person with a key, for a viewer who may know it: else whoever tries all keys would know whose each is."""
+    found = people.by_uid(tx, uid)
+    seen = _see(tx, settings, viewer_id, [found.id], everything=everything) if found is not None else []
+    return seen[0].person.id if seen and seen[0].private else None
 
 
 def _page(tx: Tx, settings: Settings, viewer_id: int | None, page: Page, *, everything: bool) -> tuple[list[_Seen], int] | None:

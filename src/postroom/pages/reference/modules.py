@@ -25,6 +25,9 @@ def overview(site: Site) -> str:
         '<a href="definitions/rules/">call and sign</a>, and tries first whether the server is there:</p>'
         f'<pre tabindex="0" role="region" aria-label="Example">curl {escape(now)}</pre>'
         '<p>The same reference for programs: <a href="services/apiref/">services/apiref</a>.</p>'
+        "<p>Two other interfaces describe themselves in OpenAPI 3.1: that of programs written for Schoology "
+        '(<a href="../../v1/openapi.json">v1/openapi.json</a>: private messages), and that of Postroom itself '
+        '(<a href="../../postroom/v1/openapi.json">postroom/v1/openapi.json</a>: the suppression list).</p>'
         f"{modules}<section><h2>Definitions</h2><ul>{definitions}</ul></section>"
     )
 
