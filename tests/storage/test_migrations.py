@@ -86,7 +86,7 @@ def test_people_of_an_older_store_are_found_by_their_names(database: Database) -
 
 
 def test_what_people_got_before_stands_in_their_inboxes(database: Database) -> None:
-    """Revision 0004: whatever became of the mail; but no draft, no report, no copy to oneself, and nothing of bare addresses."""
+    """Revision 0004: read, and whatever became of the mail; but no draft, no report, no copy to oneself, and nothing of bare addresses."""
     kinds = [("message", 5), ("message", None), ("summary", 6), ("message", 7)]
     lines = [
         (1, 1, "to", "delivered"),
@@ -114,8 +114,9 @@ def test_what_people_got_before_stands_in_their_inboxes(database: Database) -> N
 
     database.write_now(before)
     migrations.migrate(database)
-    found = database.read_now(lambda tx: tx.execute(select(recipients.c.received_at).order_by(recipients.c.id)).scalars().all())
-    assert found == [5, 5, None, None, None, None, 7]
+    columns = select(recipients.c.received_at, recipients.c.read_at).order_by(recipients.c.id)
+    found = database.read_now(lambda tx: [tuple(row) for row in tx.execute(columns)])
+    assert found == [(at, at) for at in (5, 5, None, None, None, None, 7)]
 
 
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")

@@ -17,11 +17,13 @@ _IN_SENT: Final = "sent_at IS NOT NULL AND deleted_at IS NULL AND superseded_at 
 _IN_INBOX: Final = "received_at IS NOT NULL AND deleted_at IS NULL AND superseded_at IS NULL"
 
 _RECEIVE: Final = """
-UPDATE recipients SET received_at = (SELECT sent_at FROM messages WHERE messages.id = recipients.message_id)
+UPDATE recipients
+SET received_at = (SELECT sent_at FROM messages WHERE messages.id = recipients.message_id),
+    read_at = (SELECT sent_at FROM messages WHERE messages.id = recipients.message_id)
 WHERE user_id IS NOT NULL AND role <> 'self' AND state <> 'listed'
 AND message_id IN (SELECT id FROM messages WHERE kind = 'message' AND sent_at IS NOT NULL)
 """
-"""What was sent to people before stands in their inboxes, too."""
+"""What was sent to people before stands in their inboxes, too; as read, since they have had the mail."""
 
 
 def upgrade() -> None:
