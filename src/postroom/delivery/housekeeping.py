@@ -17,7 +17,7 @@ from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, grants, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import attachments, idempotency, reports, retention
+from postroom.messages import attachments, idempotency, reports, retention, uploads
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.store import Store
 
@@ -59,7 +59,7 @@ async def clear(store: Store, now: int) -> None:
 async def sweep(store: Store, part: int, now: int) -> int:
     """Delete the files in one part of the store of blobs that nobody needs, left behind by a crash; return how many.
 
-    Needed is what an attachment names whose link was not withdrawn, and whatever is younger than ``_SAFE_AGE``.
+    Needed is what an upload names, or an attachment whose link was not withdrawn, and whatever is younger than ``_SAFE_AGE``.
     """
     deleted = 0
     async with aclosing(store.blobs.listed(part, now - _SAFE_AGE)) as listed:
@@ -91,6 +91,13 @@ async def _withdraw_links(store: Store, now: int) -> int:
     """Withdraw links whose time is over, and delete their files."""
     keys = await store.database.write(attachments.retire_expired, now, _LIMIT)
     await _delete_unused(store, keys)
+    return len(keys)
+
+
+async def _forget_uploads(store: Store, now: int) -> int:
+    """Forget files that no message has taken over in time, and delete them."""
+    keys = await store.database.write(uploads.remove_expired, now, _LIMIT)
+    await _delete_unused(store, (key for key in keys if key is not None))
     return len(keys)
 
 
@@ -165,6 +172,7 @@ _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "settled": _settle_messages,
     "links": _withdraw_links,
+    "uploads": _forget_uploads,
     "bounces": _report_bounces,
     "retained": _remove_messages,
     "orphans": _sweep_somewhere,
@@ -180,7 +188,7 @@ _STEPS: Final[dict[str, Step]] = {
 
 
 async def _delete_unused(store: Store, keys: Iterable[str]) -> int:
-    """Delete those of the blobs that no attachment needs; return how many."""
+    """Delete those of the blobs that no attachment and no upload needs; return how many."""
     deleted = 0
     for some in chunks(keys, LISTED):
         used = await store.database.read(attachments.blobs_in_use, some)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, insert, null, select, union_all, update
 from sqlalchemy import delete as delete_from
 
 from postroom.directory.values import LARGEST_ID, chunks, known
@@ -21,7 +21,7 @@ from postroom.messages.records import MAX_ATTACHMENTS, MAX_DESCRIPTION, MAX_FILE
 from postroom.messages.texts import check_line
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import attachments, messages
+from postroom.storage.tables import attachments, messages, uploads
 
 _COLUMNS: Final = tuple(attachments.c[name] for name in Attachment.__struct_fields__)
 _PURPOSE: Final = "link"
@@ -64,7 +64,7 @@ def add(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: int) -
         "message_id": message_id,
         "blob_key": new.blob_key,
         "filename": filename,
-        "content_type": _safe_type(new.content_type, filename),
+        "content_type": safe_type(new.content_type, filename),
         "size": new.size,
         "description": new.description,
         "disposition": new.disposition,
@@ -88,6 +88,16 @@ def clean_filename(given: str) -> str:
     if _DIRECTION.search(name):
         raise Invalid("filename", "marks that change the direction of text are not allowed")
     return name
+
+
+def safe_type(given: str, filename: str) -> str:
+    """Return ``given`` without parameters if it is a media type, else a guess from the ending of the file's name."""
+    plain = given.partition(";")[0].strip().lower()
+    if MEDIA_TYPE.fullmatch(plain):
+        return plain
+    ending = filename.rpartition(".")[2]
+    guessed, packing = _KNOWN_TYPES.guess_type(f"file.{ending}")
+    return _PACKED_TYPES.get(packing, _UNKNOWN_TYPE) if packing else guessed or _UNKNOWN_TYPE
 
 
 def get(tx: Tx, author_id: int, attachment_id: int) -> Attachment:
@@ -117,11 +127,15 @@ def of_messages(tx: Tx, message_ids: Iterable[int]) -> dict[int, list[Attachment
 
 
 def blobs_in_use(tx: Tx, blob_keys: Sequence[str]) -> set[str]:
-    """Return those of the blobs that an attachment needs: one whose link was not withdrawn. One look-up in an index for each 500."""
+    """Return those of the blobs that an attachment needs, whose link was not withdrawn, or an upload.
+
+    One query for each 500, and two look-ups in indexes: a file that a message takes over meanwhile is seen on one side or the other.
+    """
     used: set[str] = set()
     for chunk in chunks(blob_keys):
         needed = and_(attachments.c.blob_key.in_(chunk), attachments.c.revoked_at == null())
-        used.update(tx.execute(select(attachments.c.blob_key).where(needed)).scalars())
+        waiting = select(uploads.c.blob_key).where(uploads.c.blob_key.in_(chunk))
+        used.update(tx.execute(union_all(select(attachments.c.blob_key).where(needed), waiting)).scalars())
     return used
 
 
@@ -228,16 +242,6 @@ def _check_room(tx: Tx, message_id: int) -> None:
     count = tx.execute(select(func.count()).select_from(attachments).where(attachments.c.message_id == message_id)).scalar_one()
     if count >= MAX_ATTACHMENTS:
         raise WrongState("attachment_limit_exceeded")
-
-
-def _safe_type(given: str, filename: str) -> str:
-    """Return ``given`` without parameters if it is a media type, else a guess from the file name's ending."""
-    plain = given.partition(";")[0].strip().lower()
-    if MEDIA_TYPE.fullmatch(plain):
-        return plain
-    ending = filename.rpartition(".")[2]
-    guessed, packing = _KNOWN_TYPES.guess_type(f"file.{ending}")
-    return _PACKED_TYPES.get(packing, _UNKNOWN_TYPE) if packing else guessed or _UNKNOWN_TYPE
 
 
 def _checked_content_id(new: NewAttachment) -> str | None:
