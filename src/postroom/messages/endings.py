@@ -113,7 +113,8 @@ def _take_back(tx: Tx, message_ids: Sequence[int]) -> None:
         return
     answers = select(_m.id, _m.author_id, _m.thread_id).where(_m.id.in_(back), _m.thread_id.is_not(None), _m.author_id.is_not(None))
     thread_of = {row.id: row for row in tx.execute(answers)}
-    threads.lock(tx, [row.thread_id for row in thread_of.values()])
+    if thread_of:
+        threads.lock(tx, [row.thread_id for row in thread_of.values()])
     had = and_(_r.message_id.in_(back), _r.received_at.is_not(None))
     lines = tx.execute(update(recipients).where(had).values(received_at=None).returning(_r.message_id, _r.user_id)).all()
     tx.execute(update(messages).where(_m.id.in_(back)).values(sent_at=None))
