@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
+from postroom import contact_terms
 from postroom.mailbox import is_domain, is_mailbox
 from postroom.settings import DEFAULT_RELAY, RelaySettings, RouteSettings, Settings
 
@@ -113,10 +114,22 @@ def _check(settings: Settings) -> None:
         raise SettingsError(msg)
     _check_mail(settings)
     _check_relays(settings)
+    _check_contacts(settings)
     try:
         ZoneInfo(settings.usos.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise SettingsError("usos.timezone: the name of a time zone is needed, such as Europe/Warsaw") from error
+
+
+def _check_contacts(settings: Settings) -> None:
+    for role, terms in settings.contacts.may_write_to.items():
+        if not role.strip():
+            raise SettingsError("contacts.may_write_to: a name of a role is needed, or * for any other")
+        for term in terms:
+            try:
+                contact_terms.parse(term)
+            except ValueError as error:
+                raise SettingsError(f"contacts.may_write_to.{role}: {error}") from None
 
 
 def _check_relays(settings: Settings) -> None:

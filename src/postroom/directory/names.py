@@ -72,6 +72,11 @@ def search(tx: Tx, query: str, start: int, limit: int) -> list[int]:
     return list(tx.execute(found.offset(start).limit(limit)).scalars())
 
 
+def called(query: str) -> list[ColumnElement[bool]]:
+    """Return, in SQL, for each word of ``query`` whether it begins one of a person's names. Raises as ``search``."""
+    return [users.c.id.in_(select(user_words.c.user_id).where(_begins(user_words.c.word, word))) for word in _checked(query)]
+
+
 def _checked(query: str) -> list[str]:
     """Return the words of a query, the longest one first."""
     if len(query) > MAX_QUERY:

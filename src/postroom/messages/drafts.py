@@ -16,6 +16,7 @@ from sqlalchemy import update as update_rows
 from postroom.directory import addresses
 from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import Forbidden, Invalid, NotFound, WrongState
+from postroom.messages import threads
 from postroom.messages.records import (
     MAX_CONTENT,
     MAX_LIFETIME,
@@ -62,12 +63,14 @@ def create(tx: Tx, author_id: int, content: DraftContent, now: int, dialect: str
     """Make a new draft and return its number (USOS ``create_message``).
 
     Raises ``TooLarge`` and ``Invalid`` (``subject``, ``content``, ``attachments_lifetime``), ``NotFound("inst_address", id)``,
-    ``Forbidden("inst_address_unassigned")``.
+    ``Forbidden("inst_address_unassigned")``; ``NotFound("message", id)`` for one to answer that the author does not see.
     """
-    _check_values(DraftChange(**structs.asdict(content)))
+    given = structs.asdict(content)
+    _check_values(DraftChange(**{name: given[name] for name in DraftChange.__struct_fields__}))
     if content.from_address_id is not None:
         check_address(tx, author_id, content.from_address_id)
-    values = {**structs.asdict(content), "author_id": author_id, "dialect": dialect, "created_at": now, "modified_at": now}
+    thread_id = None if content.in_reply_to is None else threads.of_message(tx, author_id, content.in_reply_to)
+    values = {**given, "thread_id": thread_id, "author_id": author_id, "dialect": dialect, "created_at": now, "modified_at": now}
     return int(tx.execute(_CREATE, values).scalar_one())
 
 
@@ -115,15 +118,22 @@ def delete(tx: Tx, author_id: int, message_ids: Sequence[int], now: int) -> Dele
     delivery goes on, recipients keep theirs, and links stay valid as long as promised.
     """
     states: dict[int, str] = {}
+    thread_ids: set[int] = set()
     for chunk in chunks(sorted(known(message_ids))):
-        own = _of(author_id, messages.c.id, messages.c.status).where(messages.c.id.in_(chunk))
-        states.update({row.id: row.status for row in tx.execute(own.order_by(messages.c.id).with_for_update())})
+        own = _of(author_id, messages.c.id, messages.c.status, threads.NUMBER.label("thread_id")).where(messages.c.id.in_(chunk))
+        for row in tx.execute(own.order_by(messages.c.id).with_for_update()):
+            states[row.id] = row.status
+            if row.status != "draft":
+                thread_ids.add(row.thread_id)
     blob_keys: list[str] = []
     for chunk in chunks(number for number, status in states.items() if status == "draft"):
         blob_keys += tx.execute(select(attachments.c.blob_key).where(attachments.c.message_id.in_(chunk))).scalars()
         tx.execute(delete_from(messages).where(messages.c.id.in_(chunk)))
+    if thread_ids:
+        threads.lock(tx, thread_ids)
     for chunk in chunks(number for number, status in states.items() if status != "draft"):
         tx.execute(update_rows(messages).where(messages.c.id.in_(chunk)).values(deleted_at=now))
+    threads.promote_sent(tx, author_id, thread_ids)
     return DeletedMessages(matched=[number for number in dict.fromkeys(message_ids) if number in states], blob_keys=blob_keys)
 
 

@@ -51,6 +51,8 @@ class Message(Struct, frozen=True, kw_only=True):
     audience_version: int
     roll_version: int | None
     roll_refreshed_at: int | None
+    thread_id: int | None
+    """Of an answer: the number of the first message of its thread."""
     in_reply_to: int | None
     created_at: int
     modified_at: int
@@ -78,6 +80,8 @@ class DraftContent(Struct, frozen=True, kw_only=True):
     send_summary: bool = False
     send_to_myself: bool = False
     attachments_lifetime: int = DEFAULT_LIFETIME
+    in_reply_to: int | None = None
+    """The message that this one answers, and whose thread it joins."""
 
 
 class DraftChange(Struct, frozen=True, kw_only=True):
