@@ -31,7 +31,11 @@ def test_a_person_sends_from_each_address_once(store: Store) -> None:
         found = store.database.read_now(owned_addresses.of_person, anna)
     assert len(statements) == 2
     dean = OwnedAddress(name="Dean's office", email="dean@uni.example", address_id=office)
-    assert found == [OwnedAddress(name="Anna Żak", email="Anna@uni.example"), OwnedAddress(name="Anna Żak", email="anna@home.example"), dean]
+    assert found == [
+        OwnedAddress(name="Anna Żak", email="Anna@uni.example"),
+        OwnedAddress(name="Anna Żak", email="anna@home.example"),
+        dean,
+    ]
     assert store.database.read_now(owned_addresses.of_person, otto) == [OwnedAddress(name="Otto Kot", email="otto@uni.example"), dean]
 
 

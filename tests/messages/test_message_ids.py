@@ -15,7 +15,9 @@ def test_ours_lead_back_to_their_message() -> None:
         assert message_ids.message_of(VAULT, identifier.replace("a.example", "b.example")) == 7
 
 
-@pytest.mark.parametrize("given", ["", "<>", "7@a.example", f"7.{'x' * 16}@a.example", f"0.{'x' * 16}@a.example", "7." + "ж" * 16 + "@a", "a" * 10_000])
+@pytest.mark.parametrize(
+    "given", ["", "<>", "7@a.example", f"7.{'x' * 16}@a.example", f"0.{'x' * 16}@a.example", "7." + "ж" * 16 + "@a", "a" * 10_000]
+)
 def test_foreign_and_forged_ones_lead_nowhere(given: str) -> None:
     assert message_ids.message_of(VAULT, given) is None
     other = message_ids.made(Vault(b"another key, another installation"), "a.example", 7)

@@ -70,6 +70,8 @@ users: Final = Table(
     Column("notify_content", Boolean, nullable=False, server_default=false()),  # whether such a mail may hold what was written
     Column("notified_at", BigInteger),  # until when the last digest told of messages
     Column("password_hash", Text),
+    Column("totp_secret", Text),  # encrypted: codes are made from it (directory.totp); null: the password alone is enough
+    Column("totp_last", BigInteger, nullable=False, server_default="0"),  # number of the code that was used last: each is good once
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("created_at", BigInteger, nullable=False),
     Column("modified_at", BigInteger, nullable=False),
@@ -216,6 +218,19 @@ request_tokens: Final = Table(
     Index("ix_request_tokens_client_id", "client_id"),
     Index("ix_request_tokens_user_id", "user_id"),
     Index("ix_request_tokens_expires_at", "expires_at"),
+)
+
+sessions: Final = Table(
+    "sessions",  # opened by a program with a person's password, and known to it by a token
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),  # the interface that it was opened at, and is good at
+    Column("token_hash", Text, nullable=False, unique=True),  # of a random token that nobody needs back
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_sessions_user_id", "user_id", "id"),
+    Index("ix_sessions_expires_at", "expires_at"),
 )
 
 login_failures: Final = Table(
