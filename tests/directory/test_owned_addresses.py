@@ -1,4 +1,4 @@
-"""Which addresses are whose: what one may send from, and whose inbox an address stands for (ours; ONLYOFFICE contract §1a.5 row 4, §8.7)."""
+"""Which addresses are whose: what one sends from, and whose inbox an address stands for (ONLYOFFICE contract §1a.5, §8.7; ours)."""
 
 import pytest
 from sqlalchemy import update
