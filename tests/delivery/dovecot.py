@@ -70,7 +70,7 @@ service imap-login {{
 }}
 """
 
-PASSWORDS = {"ala": "Kot w butach", "ola": "zażółć gęślą", "full": "no room"}
+PASSWORDS = {"ala": "Kot w butach", "ola": "zażółć gęślą", "ula": "hidden", "full": "no room"}
 """Who has a mailbox; that of ``full`` takes 1,000 bytes in all."""
 
 
