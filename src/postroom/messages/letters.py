@@ -248,8 +248,13 @@ def _mail(desk: Desk, prepared: _Prepared, number: int) -> MailOptions:
         in_reply_to=letter_threads.answered(letter),
         message_id=identifier or message_ids.made(desk.vault, desk.settings.mail.domain, number).strip("<>"),
         signature=False,
-        calendar=Calendar(letter.calendar, calendars.filename(letter.calendar)) if letter.calendar else None,
+        calendar=_calendar(letter.calendar) if letter.calendar else None,
     )
+
+
+def _calendar(ics: str) -> Calendar:
+    """Return a calendar as it is kept, even one that lets delivery fail; lone surrogates become question marks."""
+    return Calendar(ics.encode("utf-8", "replace").decode(), calendars.filename(ics))
 
 
 def _hindrance(prepared: _Prepared) -> str | None:
