@@ -183,7 +183,7 @@ class _Exchange:
         path, _, query = inner.url.partition("?")
         base = _BASE_OF_PATH.match(path)
         found = None if base is None else self._application.table.find(inner.verb, unquote(path[base.end() :], errors="replace"))
-        if found is None or self._inner or found.operation.handler is self._operation.handler:
+        if found is None or self._inner or found.operation.path == self._operation.path:
             return None
         scope = {
             **self._request.scope,
