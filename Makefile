@@ -50,4 +50,4 @@ system-packages: ## As root on Debian: install the Postfix, Dovecot, Chromium an
 	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix dovecot-imapd chromium postgresql >/dev/null
 
 clean: ## Remove the environment and every cache
-	@rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .venv-peers .venv-clients .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
