@@ -154,6 +154,7 @@ def test_a_template_that_is_sent_is_consumed(office: Office) -> None:
         ({"sender": "nobody"}, Invalid("from", "malformed")),
         ({"sender": "otto@uni.example"}, NotFound("account", "otto@uni.example")),
         ({"subject": "x" * 999}, TooLarge("subject", 998)),
+        ({"body": "x" * 8_388_609}, TooLarge("body", 8_388_608)),
         ({"to": ("a@x.example",) * 2_001}, TooLarge("recipients", 2_000)),
         ({"files": (a_file(0, size=26_214_401),)}, TooLarge("attachments", 26_214_400)),
         ({"files": tuple(a_file(number) for number in range(1, 102))}, TooLarge("files", 100)),

@@ -33,7 +33,7 @@ from postroom.messages import (
     threads,
 )
 from postroom.messages.letter_files import Chosen
-from postroom.messages.letter_records import MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
+from postroom.messages.letter_records import MAX_BODY, MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
 from postroom.messages.letter_rolls import Entry
 from postroom.messages.records import Calendar, MailOptions, NewAttachment, Role
 from postroom.messages.texts import check_line, check_text
@@ -149,7 +149,7 @@ def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template
     if len(letter.to) + len(letter.cc) + len(letter.bcc) > MAX_RECIPIENTS:
         raise TooLarge("recipients", MAX_RECIPIENTS)
     check_line("subject", letter.subject, MAX_SUBJECT)
-    check_text("body", letter.body, desk.settings.http.max_body)
+    check_text("body", letter.body, MAX_BODY)
     return _Prepared(letter, sender, files, stored)
 
 
