@@ -12,7 +12,7 @@ from postroom import clock
 from postroom.delivery import composer, contexts
 from postroom.delivery.composer import Skeleton
 from postroom.errors import Invalid, Unavailable
-from postroom.messages import options
+from postroom.messages import message_ids, options
 from postroom.messages.records import MAX_MAIL_FILES, MailOptions
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
@@ -118,6 +118,33 @@ def test_too_many_names_are_cut_off_behind_the_limit(store: Store, monkeypatch: 
     monkeypatch.setattr(contexts, "MAX_NAMED", 3)
     message = store.database.write_now(add_message, [f"a{number}@x.example" for number in range(9)], shared=True)
     assert len(load(store, message).to) == 4
+
+
+def test_an_answer_names_the_mail_that_it_answers(store: Store) -> None:
+    """RFC 5322 section 3.6.4; where all recipients of the answered message had the same mail, and nothing else is given."""
+
+    def fill(tx: Tx, **columns: Any) -> int:
+        return add_message(tx, ["a@x.example"], author_id=author, **columns)
+
+    author = store.database.write_now(add_person)
+    first, given, separate = (
+        store.database.write_now(fill, **columns)
+        for columns in ({"shared": True}, {"shared": True, "mail": '{"message_id": "own@client.example"}'}, {"shared": False})
+    )
+    ours = message_ids.made(store.vault, store.settings.mail.domain, first)
+    cases: list[tuple[dict[str, Any], tuple[str | None, str | None]]] = [
+        ({"in_reply_to": first, "shared": True}, (ours, ours)),
+        ({"in_reply_to": first}, (ours, ours)),
+        ({"in_reply_to": given}, ("<own@client.example>", "<own@client.example>")),
+        ({"in_reply_to": first, "mail": '{"in_reply_to": "x@y", "references": ["1@y"]}'}, ("<x@y>", "<1@y>")),
+        ({"in_reply_to": first, "mail": '{"references": ["1@y"]}'}, (ours, "<1@y>")),
+        ({"in_reply_to": separate}, (None, None)),
+        ({"in_reply_to": first, "kind": "summary"}, (None, None)),
+    ]
+    for columns, fields in cases:
+        context = load(store, store.database.write_now(fill, **columns))
+        parsed = read(wire(render(store, context).fill(recipient("a@x.example"))))
+        assert (parsed["In-Reply-To"], parsed["References"]) == fields
 
 
 def test_shared_messages_of_a_batch_cost_one_statement_more(store: Store) -> None:

@@ -118,9 +118,9 @@ def _take_back(tx: Tx, message_ids: Sequence[int]) -> None:
         threads.lock(tx, [row.thread_id for row in thread_of.values()])
     had = and_(_r.message_id.in_(back), _r.received_at.is_not(None))
     lines = tx.execute(update(recipients).where(had).values(received_at=None).returning(_r.message_id, _r.user_id)).all()
-    tx.execute(update(messages).where(_m.id.in_(back)).values(sent_at=None))
     for line in lines:
         if line.message_id in thread_of and line.user_id is not None:
             threads.promote_line(tx, line.user_id, thread_of[line.message_id].thread_id)
+    tx.execute(update(messages).where(_m.id.in_(back)).values(sent_at=None))
     for row in thread_of.values():
         threads.promote_sent(tx, row.author_id, [row.thread_id])
