@@ -1,10 +1,10 @@
 """What several tests need: counting statements, people and messages to begin with."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from postroom.storage import plain
 from postroom.storage.database import Tx
@@ -38,3 +38,20 @@ def counted(store: Store) -> Iterator[list[str]]:
     finally:
         event.remove(Engine, "before_cursor_execute", remember)
         plain.run, plain.run_many = run, run_many
+
+
+def plans(tx: Tx, unit: Callable[..., Any], *arguments: Any) -> list[str]:
+    """Run a unit and return the plans of its statements, one text each; PostgreSQL is kept from reading small tables whole."""
+    sent: list[tuple[str, Any]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        sent.append((statement, parameters))
+
+    explain = "EXPLAIN QUERY PLAN "
+    if tx.dialect.name == "postgresql":
+        explain = "EXPLAIN "
+        tx.execute(text("SET LOCAL enable_seqscan = off"))
+    event.listen(tx, "before_cursor_execute", remember)
+    unit(tx, *arguments)
+    event.remove(tx, "before_cursor_execute", remember)
+    return ["\n".join(str(row[-1]) for row in tx.exec_driver_sql(explain + statement, parameters)) for statement, parameters in sent]

@@ -113,6 +113,12 @@ def test_the_refusal_of_a_word_lists_those_that_fit(tmp_path: Path) -> None:
         ({"POSTROOM_DATABASE__URL": "nonsense"}, "database.url"),
         ({"POSTROOM_DATABASE__URL": "postgresql://u:a@b@h/d"}, "%40"),
         ({"POSTROOM_BOUNCES__LISTEN": "lmtp"}, "bounces.domain"),
+        (
+            {"POSTROOM_CONTACTS__MAY_WRITE_TO": '{"student": ["staff", "stuff"]}'},
+            "contacts.may_write_to.student: 'stuff' is none of everyone",
+        ),
+        ({"POSTROOM_CONTACTS__MAY_WRITE_TO": '{"*": ["user:me"]}'}, "contacts.may_write_to.*: 'user:me'"),
+        ({"POSTROOM_CONTACTS__MAY_WRITE_TO": '{" ": ["staff"]}'}, "a name of a role"),
         ({"POSTROOM_CONFIG": "no/such.toml"}, "such.toml"),
     ],
 )

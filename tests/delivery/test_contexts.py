@@ -120,6 +120,33 @@ def test_too_many_names_are_cut_off_behind_the_limit(store: Store, monkeypatch: 
     assert len(load(store, message).to) == 4
 
 
+def test_an_answer_names_the_mail_that_it_answers(store: Store) -> None:
+    """RFC 5322 section 3.6.4; where all recipients of the answered message had the same mail, and nothing else is given."""
+
+    def fill(tx: Tx, **columns: Any) -> int:
+        return add_message(tx, ["a@x.example"], author_id=author, **columns)
+
+    author = store.database.write_now(add_person)
+    first, given, separate = (
+        store.database.write_now(fill, **columns)
+        for columns in ({"shared": True}, {"shared": True, "mail": '{"message_id": "own@client.example"}'}, {"shared": False})
+    )
+    ours = composer.message_id(store.vault, store.settings.mail.domain, first)
+    cases: list[tuple[dict[str, Any], tuple[str | None, str | None]]] = [
+        ({"in_reply_to": first, "shared": True}, (ours, ours)),
+        ({"in_reply_to": first}, (ours, ours)),
+        ({"in_reply_to": given}, ("<own@client.example>", "<own@client.example>")),
+        ({"in_reply_to": first, "mail": '{"in_reply_to": "x@y", "references": ["1@y"]}'}, ("<x@y>", "<1@y>")),
+        ({"in_reply_to": first, "mail": '{"references": ["1@y"]}'}, (ours, "<1@y>")),
+        ({"in_reply_to": separate}, (None, None)),
+        ({"in_reply_to": first, "kind": "summary"}, (None, None)),
+    ]
+    for columns, fields in cases:
+        context = load(store, store.database.write_now(fill, **columns))
+        parsed = read(wire(render(store, context).fill(recipient("a@x.example"))))
+        assert (parsed["In-Reply-To"], parsed["References"]) == fields
+
+
 def test_shared_messages_of_a_batch_cost_one_statement_more(store: Store) -> None:
     ids = [store.database.write_now(shared_message) for _ in range(5)]
     with counted(store) as statements:

@@ -24,9 +24,10 @@ from postroom.storage.tables import (
     request_tokens,
     sent_copies,
     tokens,
+    uploads,
     users,
 )
-from tests.delivery.letters import add_message
+from tests.delivery.letters import add_message, add_person
 
 NOW = clock.now()
 
@@ -58,6 +59,29 @@ async def exists(store: Store, key: str) -> bool:
         return [chunk async for chunk in store.blobs.read(key, 0, 1)] == [b"x"]
     except NotFound:
         return False
+
+
+def add_upload(tx: Tx, user: int, key: str | None, expires_at: int) -> None:
+    row = {"user_id": user, "blob_key": key, "filename": "x", "size": 1, "created_at": 1}
+    tx.execute(insert(uploads).values(**row, expires_at=expires_at))
+
+
+def test_uploads_that_no_message_took_over_go_with_their_files(store: Store) -> None:
+    """An upload is kept for a day; one that is complete keeps its file from the sweep until then."""
+
+    async def main() -> None:
+        user = store.database.write_now(add_person)
+        over, alive = [await blob(store) for _ in range(2)]
+        for key, end in ((over, NOW), (alive, NOW + 1), (None, NOW)):
+            store.database.write_now(add_upload, user, key, end)
+        aged(store, alive, 25)
+        await asyncio.gather(housekeeping.clear(store, NOW), housekeeping.clear(store, NOW))
+        assert [await exists(store, key) for key in (over, alive)] == [False, True]
+        assert await sweep(store, NOW) == 0
+        assert await exists(store, alive)
+        assert store.database.read_now(lambda tx: list(tx.execute(select(uploads.c.blob_key)).scalars())) == [alive]
+
+    asyncio.run(main())
 
 
 def test_files_are_deleted_when_their_links_are_over(store: Store) -> None:

@@ -4,15 +4,19 @@ import asyncio
 from email import message_from_bytes, policy
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
 from postroom import clock
+from postroom.delivery import composer
 from postroom.delivery.dispatch import BACKLOG
-from postroom.messages import audience, drafts, roll, submission
+from postroom.messages import audience, drafts, private, roll, submission
+from postroom.messages.mailboxes import ThreadLine
+from postroom.messages.private import PrivateMessage
 from postroom.messages.records import AudienceChange, DraftContent
+from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
-from postroom.storage.tables import recipients
+from postroom.storage.tables import messages, recipients
 from tests.delivery.letters import add_message, add_person, rows, settled, states, status, until, with_relay, working
 from tests.delivery.sink import Sink, running
 
@@ -104,3 +108,45 @@ def test_a_worker_holds_a_small_part_of_a_long_roll(sqlite_store: Store) -> None
 
 def sending(tx: Tx) -> int:
     return tx.execute(select(func.count()).where(recipients.c.state == "sending")).scalar_one()
+
+
+def test_an_answer_to_everybody_goes_to_bare_addresses_by_mail(store: Store) -> None:
+    """People have it in their inboxes; the mail names only those whom it goes to, and the message that it answers."""
+
+    def begin(tx: Tx, author: int, person: int) -> int:
+        message = send(tx, store.settings, author, ["ok1@x.example", "ok2@x.example"])
+        tx.execute(update(messages).where(messages.c.id == message).values(shared=True))
+        tx.execute(insert(recipients).values(message_id=message, user_id=person, state="delivered", received_at=1, settled_at=1))
+        return message
+
+    def answer(tx: Tx, settings: Settings, person: int, thread_id: int) -> ThreadLine:
+        message = PrivateMessage(subject="Re: News", content="<p>Zażółć</p>", recipient_ids=[])
+        return private.reply(tx, settings, person, thread_id, message, clock.now(), "schoology")
+
+    async def main() -> None:
+        async with running(Sink()) as sink:
+            ours = with_relay(store, sink.port)
+            author, person = (store.database.write_now(add_person, name, "Kot", f"ok-{name}@uni.example") for name in ("Ala", "Ola"))
+            thread_id = store.database.write_now(begin, author, person)
+            async with working(ours):
+                await settled(ours, thread_id)
+                before = len(sink.taken)
+                made = await ours.database.write(answer, ours.settings, person, thread_id)
+                await settled(ours, made.message_id)
+            assert made.recipient_ids == sorted([author, person])
+            assert sink.asked["ok-Ola@uni.example"] == 0
+            found = {row.email: row.state for row in store.database.read_now(lines_of, made.message_id)}
+            assert found == dict.fromkeys([None, "ok1@x.example", "ok2@x.example"], "delivered")
+            assert store.database.read_now(status, made.message_id) == "sent"
+            [content] = {taken.content for taken in sink.taken[before:] if b"Subject: Re: News" in taken.content}
+            mail = message_from_bytes(content, policy=policy.default)
+            assert [address.addr_spec for address in mail["To"].addresses] == ["ok1@x.example", "ok2@x.example"]
+            assert mail["From"].addresses[0].addr_spec == "ok-Ola@uni.example"
+            named = composer.message_id(ours.vault, ours.settings.mail.domain, thread_id)
+            assert (mail["In-Reply-To"], mail["References"]) == (named, named)
+
+    asyncio.run(main())
+
+
+def lines_of(tx: Tx, message: int) -> list[Any]:
+    return list(tx.execute(select(recipients.c.email, recipients.c.state).where(recipients.c.message_id == message)))

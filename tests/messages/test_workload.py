@@ -1,16 +1,14 @@
 """What waits and whether anybody delivers: contract section 1.5, row 6, below the dialect."""
 
-from typing import Any
-
-from sqlalchemy import event, text, update
+from sqlalchemy import text, update
 
 from postroom.delivery import presence
 from postroom.delivery.records import WorkerReport
 from postroom.messages import workload
-from postroom.storage.database import Tx
 from postroom.storage.tables import recipients
 from tests.messages.conftest import NOW, Office
 from tests.messages.test_mailings import mailing, program, send
+from tests.support import plans
 
 
 def test_every_recipient_without_an_outcome_counts(office: Office) -> None:
@@ -40,25 +38,6 @@ def test_a_worker_that_has_fallen_silent_delivers_nothing(office: Office) -> Non
     assert not office.run(workload.is_served, NOW + workload.SILENT_AFTER)
 
 
-def plans(tx: Tx, client_id: int) -> list[str]:
-    """How the database answers the two counts; PostgreSQL is kept from reading small tables whole."""
-    sent: list[tuple[str, Any]] = []
-
-    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        sent.append((statement, parameters))
-
-    explain = "EXPLAIN QUERY PLAN "
-    if tx.dialect.name == "postgresql":
-        explain = "EXPLAIN "
-        tx.execute(text("SET LOCAL enable_seqscan = off"))
-    tx.execute(text("ANALYZE"))
-    event.listen(tx, "before_cursor_execute", remember)
-    workload.pending(tx)
-    workload.pending_of_client(tx, client_id)
-    event.remove(tx, "before_cursor_execute", remember)
-    return ["\n".join(str(row) for row in tx.exec_driver_sql(explain + statement, parameters)) for statement, parameters in sent]
-
-
 def test_what_is_done_costs_nothing(office: Office) -> None:
     """Both counts come from indexes of what waits, however many messages the program has sent and are done."""
     client = program(office)
@@ -66,7 +45,9 @@ def test_what_is_done_costs_nothing(office: Office) -> None:
     for done in ("UPDATE recipients SET state = 'delivered'", "UPDATE messages SET status = 'sent'"):
         office.run(lambda tx, done=done: tx.execute(text(done)) and None)
     send(office, client, *(mailing(f"q{place}@x.example") for place in range(5)))
-    everything, own = office.run(plans, client)
+    office.run(lambda tx: tx.execute(text("ANALYZE")) and None)
+    [everything] = office.run(plans, workload.pending)
+    [own] = office.run(plans, workload.pending_of_client, client)
     assert "ix_recipients_open" in everything
     assert "ix_messages_client_id" in own
     assert "ix_recipients_open" in own

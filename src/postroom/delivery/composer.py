@@ -11,7 +11,7 @@ import html
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from postroom.delivery import bodies, fields, headers, mime, text
 from postroom.delivery.bodies import Letter
@@ -21,7 +21,7 @@ from postroom.delivery.mime import Part, Piece, Values
 from postroom.delivery.records import Due
 from postroom.errors import Invalid, NotFound, Unavailable
 from postroom.messages import calendars, options, templates
-from postroom.messages.records import MAX_MAIL_FILES
+from postroom.messages.records import MAX_MAIL_FILES, MailOptions
 from postroom.settings import Settings
 from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
@@ -169,6 +169,9 @@ def _letter(context: Context, settings: Settings, vault: Vault) -> Letter:
         raise Invalid("template", "a shared message has no values of its recipients")
     if context.content_format == "plain" and wanted.text is not None:
         raise Invalid("text", "only HTML has a text part beside it")
+    if context.answers is not None and not wanted.in_reply_to:
+        answered = _shared_id(options.decoded(context.answers_mail), settings, vault, context.answers)
+        wanted = structs.replace(wanted, in_reply_to=answered, references=wanted.references or (answered,))
     return bodies.letter(context, wanted, settings, vault.sign("placeholder", str(context.message_id)))
 
 
@@ -183,10 +186,14 @@ def _common(letter: Letter, vault: Vault, head: bytes, tail: Iterable[Piece]) ->
 
 
 def _own_id(letter: Letter, vault: Vault) -> str:
-    given, context = letter.options.message_id, letter.context
-    if given:
-        return options.identifier("message_id", given)
-    return message_id(vault, letter.settings.mail.domain, context.message_id, context.only_recipient)
+    return _shared_id(letter.options, letter.settings, vault, letter.context.message_id, letter.context.only_recipient)
+
+
+def _shared_id(own: MailOptions, settings: Settings, vault: Vault, message: int, recipient: int | None = None) -> str:
+    """Return the Message-ID that a message has with everybody: the given one, else ours."""
+    if own.message_id:
+        return options.identifier("message_id", own.message_id)
+    return message_id(vault, settings.mail.domain, message, recipient)
 
 
 def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Part:

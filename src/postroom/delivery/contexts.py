@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct, structs
-from sqlalchemy import func, null, select
+from sqlalchemy import and_, func, null, select
 
 from postroom.directory import people
 from postroom.directory.values import chunks
@@ -81,6 +81,10 @@ class Context(Struct, frozen=True, kw_only=True):
     cc: tuple[Named, ...] = ()
     bcc: tuple[Named, ...] = ()
     """For the author's own copy only (``load_copy``), as is the next."""
+    answers: int | None = None
+    """The shared message that it answers; its mail is named unless ``mail`` names another one."""
+    answers_mail: str = "{}"
+    """The options of that message, as they are kept."""
     only_recipient: int | None = None
     """Of a message that went to one: its copy has the Message-ID that this one got, so that an answer finds it."""
 
@@ -112,6 +116,8 @@ def load_copy(tx: Tx, settings: Settings, vault: Vault, message_id: int) -> Cont
 
 def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dict[int, Context]:
     m, a = messages.c, institutional_addresses.c
+    answered = messages.alias("answered")
+    is_answer = and_(answered.c.id == m.in_reply_to, answered.c.shared, m.kind == "message")
     rows = tx.execute(
         select(
             m.id,
@@ -130,8 +136,14 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             m.client_id,
             m.template,
             m.shared,
+            answered.c.id.label("answers"),
+            func.coalesce(answered.c.mail, "{}").label("answers_mail"),
         )
-        .select_from(messages.outerjoin(users, users.c.id == m.author_id).outerjoin(institutional_addresses, a.id == m.from_address_id))
+        .select_from(
+            messages.outerjoin(users, users.c.id == m.author_id)
+            .outerjoin(institutional_addresses, a.id == m.from_address_id)
+            .outerjoin(answered, is_answer)
+        )
         .where(m.id.in_(ids))
     ).all()
     files = attachments.of_messages(tx, ids)
@@ -158,6 +170,8 @@ def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dic
             shared=row.shared,
             to=_of_role(named, row.id, "to"),
             cc=_of_role(named, row.id, "cc"),
+            answers=row.answers,
+            answers_mail=row.answers_mail,
         )
         for row in rows
     }

@@ -17,7 +17,7 @@ from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, grants, sessions, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import attachments, idempotency, reports, retention
+from postroom.messages import attachments, idempotency, notifications, reports, retention, uploads
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.store import Store
 
@@ -28,7 +28,7 @@ _LIMIT: Final = 1_000
 """Rows that one step touches at most, so that nobody waits for it long; others may write between two of them."""
 
 _FEW: Final = 100
-"""Messages whose end, or whose report, one step writes at most."""
+"""Messages whose end, or whose report, one step writes at most; and people whose digests it writes."""
 
 _ROUNDS: Final = 200
 """Steps of one kind at a time at most."""
@@ -59,7 +59,7 @@ async def clear(store: Store, now: int) -> None:
 async def sweep(store: Store, part: int, now: int) -> int:
     """Delete the files in one part of the store of blobs that nobody needs, left behind by a crash; return how many.
 
-    Needed is what an attachment names whose link was not withdrawn, and whatever is younger than ``_SAFE_AGE``.
+    Needed is what an upload names, or an attachment whose link was not withdrawn, and whatever is younger than ``_SAFE_AGE``.
     """
     deleted = 0
     async with aclosing(store.blobs.listed(part, now - _SAFE_AGE)) as listed:
@@ -91,6 +91,13 @@ async def _withdraw_links(store: Store, now: int) -> int:
     """Withdraw links whose time is over, and delete their files."""
     keys = await store.database.write(attachments.retire_expired, now, _LIMIT)
     await _delete_unused(store, keys)
+    return len(keys)
+
+
+async def _forget_uploads(store: Store, now: int) -> int:
+    """Forget files that no message has taken over in time, and delete them."""
+    keys = await store.database.write(uploads.remove_expired, now, _LIMIT)
+    await _delete_unused(store, (key for key in keys if key is not None))
     return len(keys)
 
 
@@ -161,6 +168,11 @@ async def _report_bounces(store: Store, now: int) -> int:
     return await store.database.write(reports.report_late_bounces, store.settings, now, _FEW)
 
 
+async def _send_digests(store: Store, now: int) -> int:
+    """Tell people of unread private messages, who want to hear of them once a day."""
+    return await store.database.write(notifications.queue_digests, store.settings, now, _FEW)
+
+
 async def _forget_workers(store: Store, now: int) -> int:
     """Forget workers that have told nothing for long."""
     return await store.database.write(presence.prune, now)
@@ -170,7 +182,9 @@ _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "settled": _settle_messages,
     "links": _withdraw_links,
+    "uploads": _forget_uploads,
     "bounces": _report_bounces,
+    "digests": _send_digests,
     "retained": _remove_messages,
     "orphans": _sweep_somewhere,
     "nonces": _forget_nonces,
@@ -186,7 +200,7 @@ _STEPS: Final[dict[str, Step]] = {
 
 
 async def _delete_unused(store: Store, keys: Iterable[str]) -> int:
-    """Delete those of the blobs that no attachment needs; return how many."""
+    """Delete those of the blobs that no attachment and no upload needs; return how many."""
     deleted = 0
     for some in chunks(keys, LISTED):
         used = await store.database.read(attachments.blobs_in_use, some)

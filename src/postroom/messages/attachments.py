@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, insert, null, or_, select, union_all, update
 from sqlalchemy import delete as delete_from
 
 from postroom.directory.values import LARGEST_ID, chunks, known
@@ -21,7 +21,7 @@ from postroom.messages.records import MAX_ATTACHMENTS, MAX_DESCRIPTION, MAX_FILE
 from postroom.messages.texts import check_line
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import attachments, messages
+from postroom.storage.tables import attachments, messages, recipients, uploads
 
 _COLUMNS: Final = tuple(attachments.c[name] for name in Attachment.__struct_fields__)
 _PURPOSE: Final = "link"
@@ -64,7 +64,7 @@ def add(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: int) -
         "message_id": message_id,
         "blob_key": new.blob_key,
         "filename": filename,
-        "content_type": _safe_type(new.content_type, filename),
+        "content_type": safe_type(new.content_type, filename),
         "size": new.size,
         "description": new.description,
         "disposition": new.disposition,
@@ -90,12 +90,37 @@ def clean_filename(given: str) -> str:
     return name
 
 
+def safe_type(given: str, filename: str) -> str:
+    """Return ``given`` without parameters if it is a media type, else a guess from the ending of the file's name."""
+    plain = given.partition(";")[0].strip().lower()
+    if MEDIA_TYPE.fullmatch(plain):
+        return plain
+    ending = filename.rpartition(".")[2]
+    guessed, packing = _KNOWN_TYPES.guess_type(f"file.{ending}")
+    return _PACKED_TYPES.get(packing, _UNKNOWN_TYPE) if packing else guessed or _UNKNOWN_TYPE
+
+
 def get(tx: Tx, author_id: int, attachment_id: int) -> Attachment:
     """Return an attachment of one of the author's messages. Raises ``NotFound("attachment", id)``."""
     found = by_ids(tx, author_id, [attachment_id]).get(attachment_id)
     if found is None:
         raise NotFound("attachment", attachment_id)
     return found
+
+
+def seen_by(tx: Tx, user_id: int, attachment_id: int, now: int) -> Attachment:
+    """Return an attachment of a message that this person sees: wrote and sent, or received, and did not delete. One query.
+
+    Raises ``NotFound("attachment", id)``, and ``WrongState("gone")`` when its time is over or it was withdrawn.
+    """
+    wrote = and_(messages.c.author_id == user_id, messages.c.sent_at != null(), messages.c.deleted_at == null())
+    r = recipients.c
+    received = exists().where(r.message_id == messages.c.id, r.user_id == user_id, r.received_at != null(), r.deleted_at == null())
+    statement = select(*_COLUMNS).join(messages, messages.c.id == attachments.c.message_id).where(or_(wrote, received))
+    row = tx.execute(statement.where(attachments.c.id == attachment_id)).one_or_none() if 0 < attachment_id <= LARGEST_ID else None
+    if row is None:
+        raise NotFound("attachment", attachment_id)
+    return _check_alive(_attachment(row), now)
 
 
 def by_ids(tx: Tx, author_id: int, ids: Iterable[int]) -> dict[int, Attachment]:
@@ -117,11 +142,15 @@ def of_messages(tx: Tx, message_ids: Iterable[int]) -> dict[int, list[Attachment
 
 
 def blobs_in_use(tx: Tx, blob_keys: Sequence[str]) -> set[str]:
-    """Return those of the blobs that an attachment needs: one whose link was not withdrawn. One look-up in an index for each 500."""
+    """Return those of the blobs that an attachment needs, whose link was not withdrawn, or an upload.
+
+    One query for each 500, and two look-ups in indexes: a file that a message takes over meanwhile is seen on one side or the other.
+    """
     used: set[str] = set()
     for chunk in chunks(blob_keys):
         needed = and_(attachments.c.blob_key.in_(chunk), attachments.c.revoked_at == null())
-        used.update(tx.execute(select(attachments.c.blob_key).where(needed)).scalars())
+        waiting = select(uploads.c.blob_key).where(uploads.c.blob_key.in_(chunk))
+        used.update(tx.execute(union_all(select(attachments.c.blob_key).where(needed), waiting)).scalars())
     return used
 
 
@@ -193,10 +222,7 @@ def by_link(tx: Tx, vault: Vault, attachment_id: int, signature: str, now: int) 
     attachment = None if row is None else _attachment(row)
     if attachment is None or not (signature.isascii() and vault.verify(_PURPOSE, _signed(attachment), signature)):
         raise NotFound("attachment", attachment_id)
-    expired = attachment.expires_at is not None and attachment.expires_at <= now
-    if expired or attachment.revoked_at is not None:
-        raise WrongState("gone")
-    return attachment
+    return _check_alive(attachment, now)
 
 
 def start_clock(tx: Tx, message_id: int, end: int, last_try: int) -> None:
@@ -220,6 +246,13 @@ def _attachment(row: Row[Any]) -> Attachment:
     return Attachment(**row._asdict())
 
 
+def _check_alive(attachment: Attachment, now: int) -> Attachment:
+    expired = attachment.expires_at is not None and attachment.expires_at <= now
+    if expired or attachment.revoked_at is not None:
+        raise WrongState("gone")
+    return attachment
+
+
 def _signed(attachment: Attachment) -> str:
     return f"{attachment.id}:{attachment.blob_key}"
 
@@ -228,16 +261,6 @@ def _check_room(tx: Tx, message_id: int) -> None:
     count = tx.execute(select(func.count()).select_from(attachments).where(attachments.c.message_id == message_id)).scalar_one()
     if count >= MAX_ATTACHMENTS:
         raise WrongState("attachment_limit_exceeded")
-
-
-def _safe_type(given: str, filename: str) -> str:
-    """Return ``given`` without parameters if it is a media type, else a guess from the file name's ending."""
-    plain = given.partition(";")[0].strip().lower()
-    if MEDIA_TYPE.fullmatch(plain):
-        return plain
-    ending = filename.rpartition(".")[2]
-    guessed, packing = _KNOWN_TYPES.guess_type(f"file.{ending}")
-    return _PACKED_TYPES.get(packing, _UNKNOWN_TYPE) if packing else guessed or _UNKNOWN_TYPE
 
 
 def _checked_content_id(new: NewAttachment) -> str | None:

@@ -11,10 +11,12 @@ from msgspec import Struct
 from sqlalchemy import and_, cast, insert, literal, null, select, union
 from sqlalchemy.types import Text
 
+from postroom.clock import DAY
 from postroom.directory import contact_rules, people
 from postroom.directory.records import Person
 from postroom.errors import Invalid, TooLarge
-from postroom.messages import markup, queueing, reports, threads
+from postroom.messages import links, markup, notifications, queueing, reports, threads, uploads
+from postroom.messages.links import Link
 from postroom.messages.mailboxes import ThreadLine
 from postroom.messages.queueing import Line
 from postroom.messages.records import MAX_CONTENT, MAX_SUBJECT
@@ -38,6 +40,9 @@ class PrivateMessage(Struct, frozen=True, kw_only=True):
     content: str
     recipient_ids: list[int]
     """People; of an answer nobody in particular: everybody who takes part in the conversation."""
+    upload_ids: list[int] = []
+    """Files of the author's that have come already (``uploads``)."""
+    links: list[Link] = []
 
 
 class _Circle(Struct, frozen=True):
@@ -49,15 +54,16 @@ class _Circle(Struct, frozen=True):
 
 
 def send(tx: Tx, settings: Settings, author_id: int, message: PrivateMessage, now: int, dialect: str) -> ThreadLine:  # noqa: PLR0917 - as units are called
-    """Begin a conversation; return the message with the people that it went to. Five statements, up to 500 recipients.
+    """Begin a conversation; return the message with the people that it went to. Six statements, up to 500 recipients, two more with files.
 
-    Raises the first of these that holds: ``Invalid`` or ``TooLarge`` for ``subject`` and ``content``; ``TooLarge("recipient_ids", 500)``;
-    ``Invalid("recipient_ids", …)`` for nobody, oneself, and whoever the author may not write to, or is nobody at all.
+    Raises the first of these that holds: ``Invalid`` or ``TooLarge`` for ``subject``, ``content``, ``links`` and ``attachments``;
+    ``TooLarge("recipient_ids", 500)``; ``Invalid("recipient_ids", …)`` for nobody, oneself, and whoever the author may not write to, or
+    is nobody at all; ``Invalid("uploads", …)`` as ``uploads.take_over``.
     """
-    _check_texts(message)
+    _check(message)
     circle = _named(tx, settings, author_id, message.recipient_ids)
     author = people.get(tx, author_id)
-    message_id = _write(tx, author, message, circle, {"dialect": dialect}, now)
+    message_id = _write(tx, settings, author, message, circle, {"dialect": dialect}, now)
     return _line(author, message, circle.user_ids, message_id, message_id, now)
 
 
@@ -78,9 +84,9 @@ def reply(  # noqa: PLR0917 - as units are called
     those whom these openly name, as far as the replier may write to them; bare addresses get mail. The thread counts as read then,
     unless it is to be ``keep_unread``. The number of statements does not depend on the number of recipients.
 
-    Raises as ``send``, and ``NotFound("thread", id)`` before everything but the texts.
+    Raises as ``send``, and ``NotFound("thread", id)`` behind what is wrong with the message itself.
     """
-    _check_texts(message)
+    _check(message)
     answered = threads.newest(tx, author_id, thread_id)
     threads.lock(tx, [thread_id])
     if message.recipient_ids:
@@ -89,18 +95,19 @@ def reply(  # noqa: PLR0917 - as units are called
         circle = _everybody(tx, settings, author_id, thread_id)
     author = people.get(tx, author_id)
     values = {"dialect": dialect, "thread_id": thread_id, "in_reply_to": answered}
-    message_id = _write(tx, author, message, circle, values, now)
+    message_id = _write(tx, settings, author, message, circle, values, now)
     threads.add_answer(tx, author_id, message_id, thread_id, now, keep_unread=keep_unread)
     if circle.emails:
         _mail(tx, settings, message_id, circle.emails, now)
     return _line(author, message, [*circle.user_ids, author_id], thread_id, message_id, now)
 
 
-def _check_texts(message: PrivateMessage) -> None:
+def _check(message: PrivateMessage) -> None:
     check_line("subject", message.subject, MAX_SUBJECT)
     if not message.subject.strip():
         raise Invalid("subject", "a subject is required")
     check_text("content", message.content, MAX_CONTENT)
+    links.check(message.links, len(message.upload_ids))
 
 
 def _named(tx: Tx, settings: Settings, author_id: int, given: Sequence[int]) -> _Circle:
@@ -137,8 +144,11 @@ def _check_size(count: int) -> None:
         raise TooLarge("recipient_ids", MAX_RECIPIENTS)
 
 
-def _write(tx: Tx, author: Person, message: PrivateMessage, circle: _Circle, values: dict[str, Any], now: int) -> int:  # noqa: PLR0917 - one row
-    """Write a message with the people on its roll, and return its number; it is done unless there is mail to be sent."""
+def _write(  # noqa: PLR0917 - one message
+    tx: Tx, settings: Settings, author: Person, message: PrivateMessage, circle: _Circle, values: dict[str, Any], now: int
+) -> int:
+    """Write a message with its files and the people on its roll, and return its number; it is done unless there is mail to be sent."""
+    days = settings.schoology.attachment_days
     row = {
         "author_id": author.id,
         "subject": message.subject,
@@ -146,6 +156,8 @@ def _write(tx: Tx, author: Person, message: PrivateMessage, circle: _Circle, val
         "content_format": markup.format_of(message.content),
         "language": author.language,
         "shared": True,
+        "attachments_lifetime": days,
+        "options": links.encoded(message.links),
         "status": "pending" if circle.emails else "sent",
         "created_at": now,
         "modified_at": now,
@@ -156,6 +168,8 @@ def _write(tx: Tx, author: Person, message: PrivateMessage, circle: _Circle, val
     message_id = int(tx.execute(insert(messages).returning(_m.id), row).scalar_one())
     line = {"message_id": message_id, "state": "delivered", "received_at": now, "settled_at": now}
     bulk.insert_rows(tx, recipients, [{**line, "user_id": user_id} for user_id in circle.user_ids])
+    uploads.take_over(tx, author.id, message.upload_ids, message_id, now=now, end=now + days * DAY)
+    notifications.queue(tx, settings, message_id, now)
     return message_id
 
 

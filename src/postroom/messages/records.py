@@ -145,6 +145,8 @@ class Attachment(Struct, frozen=True, kw_only=True):
     content_type: str
     size: int
     """Bytes."""
+    md5: str | None = None
+    """Hexadecimal digits, where the file came with a checksum."""
     description: str
     disposition: Disposition = "link"
     content_id: str | None = None

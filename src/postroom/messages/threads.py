@@ -32,8 +32,8 @@ NUMBER: Final = func.coalesce(_m.thread_id, _m.id)
 
 
 def holds(thread_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a message belongs to the thread."""
-    return or_(_m.id == thread_id, _m.thread_id == thread_id)
+    """Return, in SQL, whether a message belongs to the thread: ``NUMBER`` in a form that indexes serve."""
+    return or_(and_(_m.id == thread_id, _m.thread_id.is_(None)), _m.thread_id == thread_id)
 
 
 def sent_by(user_id: int) -> ColumnElement[bool]:
@@ -53,8 +53,7 @@ def seen_by(user_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
 
 
 def lines_in(thread_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a line is of the roll of a message of the thread."""
-    # Not by ``holds``: with a condition on two columns SQLite would read the whole table of messages.
+    """Return, in SQL, whether a line is of the roll of a message of the thread, which is known to be one."""
     return _r.message_id.in_(union_all(select(literal(thread_id)), select(_m.id).where(_m.thread_id == thread_id)))
 
 
@@ -99,9 +98,10 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
         mark_read(tx, author_id, thread_id, now)
 
 
-def mark_read(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
-    """Mark everything read that came to the person in a thread; what was read before keeps its time."""
-    tx.execute(update(recipients).where(came_to(user_id), _r.read_at.is_(None), lines_in(thread_id)).values(read_at=now))
+def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
+    """Mark everything read that came to the person in a thread, ``up_to`` a message; what was read before keeps its time."""
+    unread = and_(came_to(user_id), _r.read_at.is_(None), _r.message_id <= up_to)
+    tx.execute(update(recipients).where(unread, lines_in(thread_id)).values(read_at=now))
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:
