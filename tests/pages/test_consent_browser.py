@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from postroom import clock
 from postroom.directory import clients
@@ -72,6 +72,7 @@ def open_page(tab: Page, site: Site, callback: str, **parameters: str) -> dict[s
 def test_by_keyboard_alone_from_the_login_to_the_program(tab: Page, site: Site, program: Program) -> None:
     """Without scripts and without a mouse: the first field has the focus, Enter sends, Tab reaches each button."""
     asked = open_page(tab, site, program.callback)
+    expect(tab.get_by_label("User name or e-mail address")).to_be_focused()
     tab.keyboard.type("jan@uni.example")
     tab.keyboard.press("Tab")
     tab.keyboard.type(PASSWORD)

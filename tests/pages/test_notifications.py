@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 from sqlalchemy import update
 
 from postroom.directory import preferences
@@ -136,6 +137,7 @@ def test_the_page_at_the_root_leads_there(site: Site) -> None:
 def test_by_keyboard_alone_and_without_scripts(tab: Tab, site: Site) -> None:
     """The first field has the focus, Tab reaches the group, arrows choose in it, the space bar ticks the box, Enter saves."""
     tab.goto(f"{site.base}notifications")
+    expect(tab.get_by_label("User name or e-mail address")).to_be_focused()
     tab.keyboard.type("jan@uni.example")
     tab.keyboard.press("Tab")
     tab.keyboard.type(PASSWORD)

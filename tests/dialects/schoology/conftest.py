@@ -16,6 +16,7 @@ from postroom.directory.people import NewPerson
 from postroom.directory.records import Client, Token
 from postroom.storage.store import Store
 from tests.dialects.conftest import Server
+from tests.dialects.schoology.school import School, running_school
 
 
 class Callers:
@@ -97,6 +98,20 @@ def configured_callers(sqlite_store: Store, server: Server) -> Iterator[Callable
     yield configure
     for callers in made:
         callers.close()
+
+
+@pytest.fixture
+def school(store: Store, server: Server) -> Iterator[School]:
+    """A school, on both databases."""
+    with running_school(store, server) as school:
+        yield school
+
+
+@pytest.fixture
+def sqlite_school(sqlite_store: Store, server: Server) -> Iterator[School]:
+    """A school on SQLite, for what has nothing to do with the database."""
+    with running_school(sqlite_store, server) as school:
+        yield school
 
 
 def _running(store: Store, server: Server) -> Iterator[Callers]:

@@ -178,6 +178,14 @@ def test_a_request_of_usos_still_needs_its_verifier(site: Site) -> None:
     assert site.exchange(token, verifier).status_code == 200
 
 
+def test_the_callback_of_a_request_of_usos_stays_the_one_that_it_was_made_with(sqlite_site: Site) -> None:
+    """What the page is told counts only where nothing was named before."""
+    token = sqlite_site.asked()
+    visitor = arrived(sqlite_site, token, oauth_callback="https://else.example/", return_url="https://else.example/")
+    back = visitor.submit("allow")
+    assert (back.target.split("?")[0], sorted(back.answer)) == (CALLBACK, ["oauth_token", "oauth_verifier"])
+
+
 def test_a_request_of_ours_is_not_exchanged_in_usos(site: Site) -> None:
     token = asked(site)
     arrived(site, token).submit("allow")

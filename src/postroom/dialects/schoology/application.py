@@ -148,7 +148,7 @@ class _Dispatcher:
         elif operation.body is not None:
             content = await _read(request, self._store.settings.http.max_body)
             body = await aside(len(content), _body, operation.body, request.headers.get("content-type"), content)
-            call.once = _once(request, call.caller, query, content)
+            call.once = await aside(len(content), _once, request, call.caller, query, content)
         answer = await operation.handler(call, parameters, body)
         await call.claim()  # a handler that needs the store for nothing has not done so
         if isinstance(answer.content, Form):

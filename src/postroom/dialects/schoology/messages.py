@@ -41,6 +41,7 @@ _Limit = Annotated[str, Meta(description="How many items to return: 20 unless gi
 _WithAttachments = Annotated[str, Meta(description="TRUE: with files, links and embedded pages.")]
 _KeepUnread = Annotated[str, Meta(description="TRUE: the thread is not marked read.")]
 _Id = Annotated[int, Meta(description="Number of the thread.")]
+_Folder = Annotated[Folder, Meta(description="A folder: the same thread is in both.")]
 
 
 class RecipientParameters(Struct, frozen=True, kw_only=True):
@@ -83,19 +84,19 @@ class ViewParameters(ReplyParameters, frozen=True, kw_only=True):
 class FolderThreadParameters(ThreadParameters, frozen=True, kw_only=True):
     """A thread in a folder; the same thread is in both."""
 
-    folder: Folder
+    folder: _Folder
 
 
 class FolderReplyParameters(ReplyParameters, frozen=True, kw_only=True):
     """A thread in a folder, to answer in."""
 
-    folder: Folder
+    folder: _Folder
 
 
 class FolderViewParameters(ViewParameters, frozen=True, kw_only=True):
     """A thread in a folder, to look at."""
 
-    folder: Folder
+    folder: _Folder
 
 
 class SendParameters(Struct, frozen=True, kw_only=True):

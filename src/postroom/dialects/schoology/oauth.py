@@ -39,7 +39,7 @@ async def access_token(call: Call, _parameters: Nothing, _body: None) -> Answer:
     try:
         made = await call.write(grants.exchange, call.store.vault, token, None, call.now, None)
     except NotFound:
-        raise errors.unknown_caller(call.client.key, token) from None
+        made = None
     if made is None:
         raise errors.unknown_caller(call.client.key, token)
     return Answer(200, Form((("oauth_token", made.token), ("oauth_token_secret", made.secret))))

@@ -82,15 +82,19 @@ class NewAttachment(Struct, frozen=True, kw_only=True):
 class NewMessage(Struct, frozen=True, kw_only=True):
     """A message to be sent."""
 
-    subject: Annotated[str | None, Meta(description="At most 200 characters.")] = None
+    subject: Annotated[str | None, Meta(description="Required; at most 200 characters.")] = None
     message: Annotated[str | None, Meta(description="At most 15,000 characters.")] = None
     recipient_ids: Annotated[
         list[int | str] | int | str | None,
         Meta(description="Numbers of people, separated by commas. In a reply, none are all who take part."),
     ] = None
     id: Annotated[int | str | None, Meta(description="Number of the thread that it answers.")] = None
-    file_attachment: FileIds | str | None = field(name="file-attachment", default=None)
-    attachments: list[NewAttachment] | NewAttachment | str | None = None
+    file_attachment: Annotated[FileIds | str | None, Meta(description="Files that were uploaded before.")] = field(
+        name="file-attachment", default=None
+    )
+    attachments: Annotated[
+        list[NewAttachment] | NewAttachment | str | None, Meta(description="Links, pages to be embedded, and files that were uploaded.")
+    ] = None
 
 
 class StatusChange(Struct, frozen=True, kw_only=True):

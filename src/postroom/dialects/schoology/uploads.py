@@ -4,7 +4,9 @@ The bytes are checked as they come: what is too long is not read to its end, and
 The location locks after success: another PUT is 403 (our choice).
 """
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -21,6 +23,8 @@ from postroom.messages.uploads import NewUpload, Received, Upload
 from postroom.storage.blobs import CHUNK
 
 _OTHER: Final = "The file is not what was announced, or 100 files wait for a message already."
+_SILENCE: Final = 60.0
+"""Seconds that are waited for the next bytes; who sends a little all the time may take long."""
 _DIGITS: Final = 19
 """Of a length in bytes, at most: 2^63 has as many."""
 
@@ -107,7 +111,7 @@ async def _stored(call: Call, upload: Upload) -> Received:
     digest = hashlib.md5(usedforsecurity=False)
     block = bytearray()
     async with call.store.blobs.writer() as writer:
-        async for chunk in call.stream():
+        async for chunk in _heard(call.stream()):
             block += chunk
             if writer.size + len(block) > upload.size:
                 raise _wrong_size(upload)
@@ -124,6 +128,19 @@ async def _stored(call: Call, upload: Upload) -> Received:
         return Received(
             blob_key=await writer.commit(), size=writer.size, md5=digest.hexdigest(), content_type=call.header("content-type") or ""
         )
+
+
+async def _heard(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what comes. Raises ``Invalid`` when nothing comes for long."""
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE):
+                chunk = await anext(stream, None)
+        except TimeoutError:
+            raise Invalid("body", f"nothing came for {_SILENCE:.0f} seconds") from None
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _wrong_size(upload: Upload) -> Invalid:

@@ -1,6 +1,9 @@
 """Files, links and embedded pages of private messages: wire/schoology.md §4.4, and attacks on them."""
 
+import asyncio
 import hashlib
+import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,20 +12,28 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from requests_oauthlib import OAuth1
 from sqlalchemy import select, update
 from starlette.routing import Mount
 
+from postroom import clock
 from postroom.application import application
 from postroom.clock import DAY
+from postroom.delivery import housekeeping
 from postroom.dialects.schoology import attachments as view
+from postroom.dialects.schoology import uploads as routes
 from postroom.errors import Unavailable
 from postroom.messages import uploads
 from postroom.settings import SchoologySettings
 from postroom.storage import tables
+from postroom.storage.blobs import PARTS
 from tests.dialects.schoology.messages.conftest import School
 from tests.support import counted
 
+RARE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=120)
 CONTENT = b"%PDF plan"
 MD5 = hashlib.md5(CONTENT).hexdigest()
 PAGE = {"type": "link", "url": "https://uni.example/a?b=1&c=2", "title": "Plan <A>"}
@@ -152,17 +163,28 @@ def test_bytes_without_a_length_are_checked_as_well(sqlite_school: School, conte
     assert len(kept_files(sqlite_school)) == 1
 
 
-def test_what_is_too_long_is_refused_before_it_has_all_come(sqlite_school: School) -> None:
-    school = sqlite_school
-    number = announced(school, school.ada)
+def begin_to_put(school: School, number: int, beginning: str) -> bytes:
+    """Send the beginning of a chunked body, nothing more, and return the beginning of the answer."""
     key = school.ada_key
     signed = requests.Request("PUT", f"{school.base}/upload/{number}", auth=OAuth1(key.key, key.secret)).prepare()
     place = urlsplit(school.base)
     head = f"PUT /v1/upload/{number} HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: {signed.headers['Authorization'].decode()}\r\n"
     with socket.create_connection((place.hostname, place.port), 10) as connection:
-        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n64\r\n{'x' * 100}\r\n".encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert kept_files(school) == []
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(beginning):x}\r\n{beginning}\r\n".encode())
+        return connection.recv(100)
+
+
+def test_what_is_too_long_is_refused_before_it_has_all_come(sqlite_school: School) -> None:
+    number = announced(sqlite_school, sqlite_school.ada)
+    assert begin_to_put(sqlite_school, number, "x" * 100).startswith(b"HTTP/1.1 400 ")
+    assert kept_files(sqlite_school) == []
+
+
+def test_who_falls_silent_is_not_waited_for_without_end(sqlite_school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "_SILENCE", 0.2)
+    number = announced(sqlite_school, sqlite_school.ada)
+    assert begin_to_put(sqlite_school, number, "x").startswith(b"HTTP/1.1 400 ")
+    assert kept_files(sqlite_school) == []
 
 
 def test_an_empty_file_can_be_sent(sqlite_school: School) -> None:
@@ -219,6 +241,44 @@ def test_a_store_that_fails_leaves_no_file(sqlite_school: School, monkeypatch: p
         assert put(sqlite_school, sqlite_school.ada, number).status_code == 503
     assert kept_files(sqlite_school) == []
     assert put(sqlite_school, sqlite_school.ada, number).status_code == 200
+
+
+def test_a_crash_between_file_and_row_leaves_what_housekeeping_finds(sqlite_school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Design 1.3: the process dies when the file is durable and its row is not: after a day the sweep deletes it, and no file of a row."""
+    school = sqlite_school
+    uploaded(school, school.ada)
+    [good] = kept_files(school)
+    number = announced(school, school.ada)
+
+    def fail(*_: Any) -> None:
+        raise Unavailable("test")
+
+    async def die(*_: Any) -> None:
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "receive", fail)
+        patch.setattr(routes, "delete_if_unused", die)
+        put(school, school.ada, number)
+    assert len(kept_files(school)) == 2
+    for path in kept_files(school):
+        os.utime(path, (1, 1))
+
+    async def sweep() -> int:
+        return sum([await housekeeping.sweep(school.store, part, clock.now()) for part in range(PARTS)])
+
+    assert asyncio.run(sweep()) == 1
+    assert kept_files(school) == [good]
+
+
+@RARE
+@given(
+    st.dictionaries(st.sampled_from(["filename", "filesize", "md5_checksum", "other"]), PLAIN), st.sampled_from(["/upload", "/upload/1"])
+)
+def test_whatever_is_announced_it_is_taken_or_refused(sqlite_school: School, body: dict[str, Any], path: str) -> None:
+    content = json.dumps(body).encode()
+    response = sqlite_school.request(sqlite_school.ada, "POST", path, data=content, headers={"Content-Type": "application/json"})
+    assert response.status_code in {201, 400, 405}, response.text
 
 
 # -- what a message is sent with ------------------------------------------------------------------------------------------

@@ -220,10 +220,11 @@ def test_recipients_follow_the_rules(configured_school: Callable[..., School]) -
 
 
 def test_nobody_has_no_messages(sqlite_school: School) -> None:
-    """A key of no person acts for nobody: 403."""
+    """A key of no person acts for nobody: 403, with an empty text (§3.1)."""
     for who in (sqlite_school.machine, sqlite_school.admin):
         for path in ("/messages/inbox", "/messages/sent", "/messages/recipients", "/messages/inbox/1"):
-            assert sqlite_school.request(who, "GET", path).status_code == 403
+            answer = sqlite_school.request(who, "GET", path)
+            assert (answer.status_code, answer.text) == (403, '""')
         for verb, path in (("POST", "/messages"), ("POST", "/messages/1"), ("PUT", "/messages/inbox/1"), ("DELETE", "/messages/inbox/1")):
             body: Any = {"subject": "s", "recipient_ids": str(sqlite_school.ben), "message_status": "read"}
             assert sqlite_school.request(who, verb, path, json=body).status_code == 403

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from sqlalchemy import update
@@ -45,6 +46,18 @@ def test_view(school: School, folder: str) -> None:
             "message_status": "read",
             "message": "Hi,\r\n\r\n\r\nBye",
         }
+
+
+def test_view_in_xml(sqlite_school: School) -> None:
+    """§4.3; line breaks come as they were sent."""
+    school = sqlite_school
+    number = school.send(school.ada, school.ben, message="Hi,\r\n\r\n\r\nBye")["id"]
+    answer = school.request(school.ben, "GET", f"/messages/inbox/{number}", headers={"Accept": "text/xml"})
+    root = ET.fromstring(answer.content)
+    assert (root.tag, [child.tag for child in root]) == ("result", ["message"])
+    found = [(child.tag, child.text) for child in root[0]]
+    assert found[:3] == [("id", str(number)), ("subject", "Subject"), ("recipient_ids", str(school.ben))]
+    assert found[4:] == [("mid", None), ("author_id", str(school.ada)), ("message_status", "read"), ("message", "Hi,\r\n\r\n\r\nBye")]
 
 
 def test_all_messages_of_the_thread_come_oldest_first(school: School) -> None:
