@@ -104,7 +104,7 @@ _SUPERSEDE_LINES: Final = for_each(
     .values(superseded_at=NOW)
 )
 _SUPERSEDE_SENT: Final = update(messages).where(_m.author_id == PERSON, STANDS_IN_SENT, _m.id != MESSAGE, HOLDS).values(superseded_at=NOW)
-_MARK_READ: Final = for_each(update(recipients).where(CAME, _r.read_at.is_(None)).values(read_at=NOW))
+_MARK_READ: Final = for_each(update(recipients).where(CAME, _r.read_at.is_(None), _r.message_id <= MESSAGE).values(read_at=NOW))
 
 
 def of_message(tx: Tx, user_id: int, message_id: int) -> int:
@@ -145,9 +145,9 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
     tx.execute(_SUPERSEDE_SENT, values)
 
 
-def mark_read(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
-    """Mark everything read that came to the person in a thread; what was read before keeps its time."""
-    tx.execute(_MARK_READ[tx.dialect.name], {"person": user_id, "thread": thread_id, "now": now})
+def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
+    """Mark everything read that came to the person in a thread, ``up_to`` a message; what was read before keeps its time."""
+    tx.execute(_MARK_READ[tx.dialect.name], {"person": user_id, "thread": thread_id, "message": up_to, "now": now})
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:

@@ -11,7 +11,7 @@ from onlyoffice import OnlyOffice
 from tests.dialects.onlyoffice.conftest import PASSWORD, Api
 
 WANTED = "pyonlyoffice==0.0.4"
-FOLDER = Path(__file__).parents[3] / ".venv-clients"
+FOLDER = Path(__file__).parents[3] / ".cache" / "pyonlyoffice"
 """Its own environment: it wants requests below 2.29."""
 PROGRAM = Path(__file__).with_name("programs") / "log_in.py"
 
