@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
-from postroom.directory import address_books
+from postroom.directory import address_books, named_mailboxes
 from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
 from postroom.messages import alerts, failure_texts, letter_records, misses, options, threads
@@ -61,14 +61,17 @@ def _tell(tx: Tx, rows: Sequence[Row[*tuple[Any, ...]]], daemon_letters: list[di
     line = {"state": "delivered", "received_at": now, "settled_at": now}
     tx.execute(
         insert(recipients),
-        [{"message_id": told_in[row.id], "user_id": row.author_id, "email": senders[row.id], "name": "", **line} for row in rows],
+        [
+            {"message_id": told_in[row.id], "user_id": row.author_id, "email": senders[row.id].email, "name": senders[row.id].name, **line}
+            for row in rows
+        ],
     )
     raised = [
         NewAlert(
             user_id=row.author_id,
             message_id=row.id,
             told_in=told_in[row.id],
-            sender=senders[row.id],
+            sender=named_mailboxes.written(senders[row.id]),
             subject=row.subject,
             created_at=now,
         )
