@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.dialects import postroom, schoology, usos
+from postroom.dialects import onlyoffice, postroom, schoology, usos
 from postroom.dialects.schoology import scopes as schoology_scopes
 from postroom.dialects.usos import scopes as usos_scopes
 from postroom.dialects.usos.application import MODULES
@@ -28,7 +28,7 @@ from postroom.storage.store import Store
 RETRY_AFTER: Final = 5
 """Seconds after which a client may ask a store again that was not available."""
 
-_CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4}
+_CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4, "/api/2.0/authentication/": 4}
 """Beginnings of paths that are cut in the log, and how many parts of them stay."""
 
 SCOPES: Final = {key: scope.allows for key, scope in usos_scopes.SCOPES.items()} | {schoology_scopes.SCOPE: schoology_scopes.WORDS}
@@ -49,6 +49,7 @@ def application(store: Store) -> ASGIApp:
             *notifications.routes(store),
             *reference.routes(store.settings, MODULES),
             Mount("/v1", schoology.application(store)),
+            onlyoffice.mount(store),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,
@@ -113,9 +114,10 @@ def _answer(scope: Scope, error: Exception) -> Response:
 
 
 def _loggable(path: str) -> str:
-    """Cut off what readers of the log must not have: the signature of a link, which fetches the file, and addresses."""
+    """Cut off what readers of the log must not have: the signature of a link, which fetches the file, addresses, and codes."""
+    path = f"/{path.lstrip('/')}"
     for prefix, parts in _CUT.items():
-        if path.startswith(prefix):
+        if path.lower().startswith(prefix):
             return "/".join([*path.split("/")[:parts], "…"])
     return path
 

@@ -219,6 +219,17 @@ class SchoologySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = False
 
 
+class LetterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Letters: mails that people send from their own addresses."""
+
+    daemon: Annotated[str, Meta(description="Address that tells the author of a letter that it could not be delivered.")] = (
+        "mail-daemon@onlyoffice.com"
+    )
+    max_stored_body: Annotated[
+        int, Meta(ge=1, description="Characters of the stored body of a draft up to which it can be saved and sent.")
+    ] = 524_288
+
+
 class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The USOS API dialect."""
 
@@ -236,6 +247,19 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_mailing_body: Annotated[
         int, Meta(ge=1024, description="Largest body in bytes of a call that sends through services/mailing; of all others http.max_body.")
     ] = 67_108_864
+
+
+class OnlyofficeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ONLYOFFICE dialect."""
+
+    timezone: Annotated[str, Meta(description="Time zone of dates, in answers and in requests that name none.")] = "Europe/Warsaw"
+    session_days: Annotated[int, Meta(ge=1, le=3650, description="Days that a token holds which a program got with a password.")] = 365
+    rate_limit: Annotated[
+        int, Meta(ge=0, description="Requests of one account from one address in 10 seconds at most, for one process. 0: no limit.")
+    ] = 0
+    max_body: Annotated[
+        int, Meta(ge=1024, description="Largest request body in bytes, files not counted; http.max_body for whoever is not known yet.")
+    ] = 8_388_608
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -264,8 +288,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     attachments: AttachmentSettings = AttachmentSettings()
     oauth: OAuthSettings = OAuthSettings()
     contacts: ContactSettings = ContactSettings()
+    letters: LetterSettings = LetterSettings()
     usos: UsosSettings = UsosSettings()
     schoology: SchoologySettings = SchoologySettings()
+    onlyoffice: OnlyofficeSettings = OnlyofficeSettings()
 
     def __repr__(self) -> str:
         return f"Settings(data_dir={str(self.data_dir)!r})"

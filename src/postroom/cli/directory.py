@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
 
 _SHOWN: Final = 50
 
+User = Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")]
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
@@ -27,6 +29,8 @@ def add_to(app: typer.Typer) -> None:
     people = command_group(app, "user", "People of the organisation.")
     people.command("add", epilog="Example: postroom user add --first-name Anna --last-name Nowak --email anna@example.edu")(add_user)
     people.command("password", epilog="Example: postroom user password 17")(set_password)
+    people.command("totp", epilog="Example: postroom user totp 17")(set_second_factor)
+    people.command("logout", epilog="Example: postroom user logout 17")(log_out)
     people.command("notify", epilog="Example: postroom user notify 17 digest --no-content")(notify)
 
 
@@ -138,11 +142,16 @@ def add_user(  # noqa: PLR0917 - what is said of a person
 
 
 def set_password(
-    user: Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")],
+    user: User,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Give a person the password to log in with, for consent and notifications. Open sessions end; tokens of programs hold."""
-    from postroom.directory import passwords, people  # noqa: PLC0415 - loaded by the commands that need it
+    """Give a person the password to log in with, on pages and at interfaces. Open sessions end; tokens of programs hold."""
+    from postroom.directory import passwords, people, sessions  # noqa: PLC0415 - loaded by the commands that need it
+    from postroom.storage.database import Tx  # noqa: PLC0415 - as above
+
+    def keep(tx: Tx, user_id: int, password_hash: str, now: int) -> None:
+        passwords.keep(tx, user_id, password_hash, now)
+        sessions.end_all(tx, user_id)
 
     with opened_store() as store:
         person = store.database.read_now(people.get, _number(user))
@@ -150,12 +159,45 @@ def set_password(
         asked = f"Password for {whose}"
         password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt(asked, hide_input=True, confirmation_prompt=True)
         passwords.check(password)
-        store.database.write_now(passwords.keep, person.id, passwords.digest(password), clock.now())
+        store.database.write_now(keep, person.id, passwords.digest(password), clock.now())
     console().print(f"Set for {whose}.", markup=False, soft_wrap=True)
 
 
+def set_second_factor(
+    user: User,
+    off: Annotated[bool, typer.Option("--off", help="Let the password alone be enough again.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Have a person give a code beside the password, made by an app on the person's device, and print what the app needs: this once.
+
+    Doing it again makes another secret, which the app must be given anew. Open sessions and tokens of programs hold.
+    """
+    from postroom.directory import people, totp  # noqa: PLC0415 - loaded by the commands that need it
+
+    with opened_store() as store:
+        person = store.database.read_now(people.get, _number(user))
+        if off:
+            store.database.write_now(totp.remove, person.id)
+        else:
+            secret = store.database.write_now(totp.enrol, store.vault, person.id)
+    if off:
+        console().print(f"The password alone is enough for {_whose(person)}.", markup=False, soft_wrap=True)
+    else:
+        console().print(f"For the app of {_whose(person)}; it is not shown again:", markup=False, soft_wrap=True)
+        typer.echo(totp.uri(secret, person.email or str(person.id), store.settings.mail.organisation))
+
+
+def log_out(user: User) -> None:
+    """End the sessions that programs opened with a person's password. Tokens of programs hold: 'postroom token revoke' ends those."""
+    from postroom.directory import people, sessions  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        person = store.database.read_now(people.get, _number(user))
+        ended = store.database.write_now(sessions.end_all, person.id)
+    console().print(f"Ended for {_whose(person)}: {ended}.", markup=False, soft_wrap=True)
+
+
 def notify(
-    user: Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")],
+    user: User,
     choice: Annotated[str, typer.Argument(help="off, each (a mail for each message), or digest (one a day at most).", metavar="CHOICE")],
     content: Annotated[
         bool | None, typer.Option(help="Whether the mails may hold what was written; without the option, that stays as it is.")

@@ -23,16 +23,15 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    literal,
     or_,
     select,
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
+from postroom.storage import advisory
 from postroom.storage.database import Tx
 from postroom.storage.tables import STANDS_IN_SENT, messages, recipients
 
@@ -127,10 +126,8 @@ def newest(tx: Tx, user_id: int, thread_id: int) -> int:
 
 
 def lock(tx: Tx, thread_ids: Iterable[int]) -> None:
-    """Keep others from adding to these threads, and from taking out of them, until this transaction ends. SQLite has one writer anyway."""
-    if tx.dialect.name == "postgresql":
-        ordered = func.unnest(literal(sorted(set(thread_ids)), ARRAY(Integer))).column_valued("thread_id")
-        tx.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, ordered)))
+    """Keep others from adding to these threads, and from taking out of them, until this transaction ends."""
+    advisory.lock(tx, _LOCK_CLASS, thread_ids)
 
 
 def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int, *, keep_unread: bool = False) -> None:

@@ -16,12 +16,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from postroom import clock
 from postroom.clock import SECOND
 from postroom.directory import passwords
+from postroom.directory.login import log_in
 from postroom.directory.records import Person
 from postroom.pages import sessions
 from postroom.pages.consent_texts import NOT_PRIVATE, WORDS
 from postroom.pages.headers import Language, preferred_language
 from postroom.pages.html import document, notice
-from postroom.pages.login import log_in
 from postroom.pages.sessions import Session
 from postroom.storage.store import Store
 
@@ -59,16 +59,18 @@ class Exchange(ABC):
         return response
 
     async def log_in(self, fields: dict[str, str], ask_again: AskAgain) -> Response:
-        """Check name and password; then the browser comes here again with a session of this person's."""
-        name = fields.get("name", "")
+        """Check name and password, and a code if there is one; then the browser comes here again with a session of this person's."""
+        name, code = fields.get("name", ""), fields.get("code", "").strip() or None
         address = self.request.client.host if self.request.client else ""
-        outcome = await log_in(self.store, name, fields.get("password", ""), address, self.now)
+        outcome = await log_in(self.store, name, fields.get("password", ""), address, self.now, code)
         words = WORDS[self.language]
         if outcome.wait:
             seconds = -(-outcome.wait // SECOND)
             response = ask_again(words.too_often.format(seconds=seconds), 429, name)
             response.headers["Retry-After"] = str(seconds)
             return response
+        if outcome.needs_code:
+            return ask_again(words.needs_code, 403, name)
         if outcome.holder is None:
             return ask_again(words.wrong, 403, name)
         return self.here_again(sessions.begun(self.now, outcome.holder.user_id, passwords.stamp(self.store.vault, outcome.holder)))
@@ -102,7 +104,10 @@ class Exchange(ABC):
 
 
 def login_form(token: str, language: Language, *, problem: bool, name: str = "") -> str:
-    """Return the form that asks for name and password; with a name that was typed before, only the password is to be typed again."""
+    """Return the form that asks for name and password, and for a code of whoever has a second factor.
+
+    With a name that was typed before, only the rest is to be typed again.
+    """
     words = WORDS[language]
     marked = ' aria-invalid="true" aria-describedby="problem"' if problem else ""
     here, there = (" autofocus", "") if not name else ("", " autofocus")
@@ -113,6 +118,8 @@ def login_form(token: str, language: Language, *, problem: bool, name: str = "")
         f' value="{escape(name)}"{here}{marked}>'
         f'<label for="password">{escape(words.password)}</label>'
         f'<input id="password" name="password" type="password" autocomplete="current-password" required{there}{marked}>'
+        f'<label for="code">{escape(words.code)}</label>'
+        f'<input id="code" name="code" autocomplete="one-time-code" inputmode="numeric">'
         f"{button('log_in', words.log_in, first=True)}</form>"
     )
 

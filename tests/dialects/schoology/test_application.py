@@ -10,10 +10,7 @@ import pytest
 import requests
 from requests_oauthlib import OAuth1
 
-from postroom.clock import SECOND
 from postroom.dialects.schoology.application import OPERATIONS
-from postroom.dialects.schoology.errors import SchoologyError
-from postroom.dialects.schoology.rate_limit import WINDOW, RateLimit
 from postroom.errors import Unavailable
 from postroom.settings import HttpSettings, SchoologySettings
 from tests.dialects.schoology.conftest import Callers
@@ -160,29 +157,6 @@ def test_a_client_that_calls_too_often(configured_callers: Callable[..., Callers
     assert len(refused) >= 2  # three and three, should a window have ended meanwhile
     assert all(1 <= int(answer.headers["Retry-After"]) <= 5 and not answer.content for answer in refused)
     assert callers.signed("GET", ME, callers.cleo_key).status_code == 200
-
-
-def test_the_window_of_the_rate_limit_ends() -> None:
-    rate = RateLimit(2)
-    start = 1_000 * WINDOW
-    for at in (start, start + 1):
-        rate.count(1, at)
-    with pytest.raises(SchoologyError) as refused:
-        rate.count(1, start + WINDOW - 1)
-    assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
-    with pytest.raises(SchoologyError) as refused:
-        rate.count(1, start + SECOND)
-    assert refused.value.headers == {"Retry-After": "4"}
-    rate.count(2, start + 2)
-    rate.count(1, start + WINDOW)
-    assert len(rate._counts) == 1, "clients of earlier windows are forgotten"
-
-
-def test_a_rate_limit_of_0_is_none() -> None:
-    rate = RateLimit(0)
-    for _ in range(1_000):
-        rate.count(1, 0)
-    assert rate._counts == {}
 
 
 def test_the_document_describes_every_operation(sqlite_callers: Callers) -> None:

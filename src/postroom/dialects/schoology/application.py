@@ -17,17 +17,18 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroom import clock
+from postroom.clock import SECOND
 from postroom.dialects import oauth1, openapi
 from postroom.dialects.multipart import is_multipart
 from postroom.dialects.oauth1 import Form, OAuthError
 from postroom.dialects.openapi import Interface
 from postroom.dialects.operation import Operation, Operations
 from postroom.dialects.parameters import BadParameter, Pairs, decode
+from postroom.dialects.rate_limit import RateLimit
 from postroom.dialects.schoology import attachments, errors, messages, multi, oauth, routing, uploads, users, wire
 from postroom.dialects.schoology.auth import RUN_AS, authenticate
 from postroom.dialects.schoology.call import Call, Caller
 from postroom.dialects.schoology.errors import SchoologyError
-from postroom.dialects.schoology.rate_limit import RateLimit
 from postroom.dialects.schoology.routing import Found, Table
 from postroom.dialects.threads import aside
 from postroom.errors import PostroomError, TooLarge, Unavailable
@@ -80,6 +81,9 @@ _INTERFACE: Final = Interface(
     error=_error,
 )
 
+_WINDOW: Final = 5 * SECOND
+"""Of the limit of requests (wire/schoology.md §3.1)."""
+
 _log: Final = structlog.get_logger("postroom.schoology")
 
 
@@ -99,7 +103,7 @@ class _Dispatcher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._table = Table(OPERATIONS)
-        self._rate = RateLimit(store.settings.schoology.rate_limit)
+        self._rate = RateLimit(store.settings.schoology.rate_limit, _WINDOW)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -131,7 +135,9 @@ class _Dispatcher:
         exchanges = operation is oauth.access_token
         now = clock.now()
         caller = await authenticate(self._store, request.scope, pairs, request.headers.get(RUN_AS), now, exchanges=exchanges)
-        self._rate.count(caller.client.id, now)
+        wait = self._rate.count(caller.client.id, now)
+        if wait:
+            raise errors.too_often(wait)
         return await self._handle(request, found, operation, query, Call(self._store, caller, now, request, self._table.find))
 
     async def _handle(self, request: Request, found: Found, operation: Operation[Any, Any, Any], query: Pairs, call: Call) -> Response:

@@ -1,13 +1,11 @@
 """What the methods of services/mailclient share: who may call them, the error cases of their pages, and the shape of small answers."""
 
-from collections.abc import Iterable
 from typing import Annotated, Final
 
 from msgspec import Struct
 
 from postroom.dialects.endpoint import Access, ErrorCase
 from postroom.dialects.usos.arguments import identifier
-from postroom.storage.store import Store
 
 MODULE: Final = "services/mailclient/"
 ACCESS: Final = Access(consumer="required", token="required", scopes=("mailclient",), administrative=None)  # noqa: S106 - a need, no token
@@ -32,9 +30,3 @@ class OneMessage(Struct, frozen=True):
     """The argument of methods about one message."""
 
     message_id: Annotated[int, identifier("Message ID.")]
-
-
-async def delete_blobs(store: Store, keys: Iterable[str]) -> None:
-    """Delete files whose attachments are gone; call it after the commit, so that no attachment is ever without its file."""
-    for key in keys:
-        await store.blobs.delete(key)
