@@ -274,3 +274,17 @@ def test_settling_reads_the_rows_it_names_and_no_others(store: Store) -> None:
         return scans(tx) - before
 
     assert store.database.write_now(settle_and_count) == 0
+
+
+def test_a_claim_takes_no_more_than_it_may_whatever_the_plan(store: Store) -> None:
+    """PostgreSQL may run a subquery for each row that it looks at, and lock others each time."""
+    if store.database.dialect != "postgresql":
+        pytest.skip("PostgreSQL only: SQLite runs such a subquery once")
+    store.database.write_now(add_message, [f"a{number}@x.example" for number in range(60)])
+
+    def claim_by_nested_loops(tx: Tx) -> list[Due]:
+        for plan in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
+            tx.exec_driver_sql(f"SET LOCAL enable_{plan} = off")
+        return queue.claim(tx, "one", clock.now(), 60_000, single=20, bulk=20)
+
+    assert len(store.database.write_now(claim_by_nested_loops)) == 20

@@ -63,12 +63,11 @@ def claim(tx: Tx, owner: str, now: int, lease_ms: int, avoid: Collection[str] = 
 
     It is ``sending`` until it is settled, released, or its lease runs out.
     """
-    due = (
-        select(_c.id).where(_QUEUED, _c.due_at <= now, _c.host.not_in(avoid)).order_by(_c.due_at).limit(1).with_for_update(skip_locked=True)
-    )
+    due = select(_c.id).where(_QUEUED, _c.due_at <= now, _c.host.not_in(avoid)).order_by(_c.due_at).limit(1)
+    first = due.with_for_update(skip_locked=True).cte()  # chosen once for all: see queue.claim
     row = tx.execute(
         update(sent_copies)
-        .where(_c.id.in_(due.scalar_subquery()))
+        .where(_c.id.in_(select(first.c.id)))
         .values(state="sending", due_at=None, attempts=_c.attempts + 1, lease_owner=owner, lease_until=now + lease_ms)
         .returning(*(_c[name] for name in ClaimedCopy.__struct_fields__))
     ).one_or_none()

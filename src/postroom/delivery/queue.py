@@ -95,6 +95,11 @@ _ON_WIRE: Final = {
 }
 
 
+def _first_of(rows: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Choose and lock rows once for all: PostgreSQL may run a plain subquery anew for each row of the table, beyond its limit."""
+    return select(_locked(rows).cte().c.id)
+
+
 def _locked(rows: Select[tuple[int]]) -> Select[tuple[int]]:
     """Lock the rows and pass over those that somebody else works on; SQLite has one writer at a time, so it says nothing there."""
     return rows.with_for_update(skip_locked=True)
@@ -102,7 +107,7 @@ def _locked(rows: Select[tuple[int]]) -> Select[tuple[int]]:
 
 def _claiming() -> Update:
     """Build the statement that claims recipients of one lane."""
-    due = _locked(
+    due = _first_of(
         select(_r.id)
         .where(_r.lane == bindparam("claimed_lane"), IS_WAITING, _r.due_at <= bindparam("now"))
         .order_by(_r.due_at)
@@ -110,7 +115,7 @@ def _claiming() -> Update:
     )
     return (
         update(recipients)
-        .where(_r.id.in_(due.scalar_subquery()))
+        .where(_r.id.in_(due))
         .values(state="sending", attempts=_r.attempts + 1, lease_owner=bindparam("owner"), lease_until=bindparam("until"))
         .returning(
             _r.id,
@@ -205,10 +210,10 @@ def expire(tx: Tx, settings: Settings, now: int, limit: int) -> int:
 
     In normal times a recipient's own last try, at its expiry, decides; those held for a person to decide are left alone.
     """
-    overdue = _locked(select(_r.id).where(IS_WAITING, _r.due_at != null(), _r.expires_at <= now - OVERDUE).limit(limit))
+    overdue = _first_of(select(_r.id).where(IS_WAITING, _r.due_at != null(), _r.expires_at <= now - OVERDUE).limit(limit))
     rows = tx.execute(
         update(recipients)
-        .where(_r.id.in_(overdue.scalar_subquery()))
+        .where(_r.id.in_(overdue))
         .values(state="expired", due_at=None, settled_at=now, reply_text=func.coalesce(_r.reply_text, "no relay could be reached in time"))
         .returning(_r.message_id)
     ).all()
