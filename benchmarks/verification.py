@@ -43,7 +43,7 @@ class _Signed:
         pairs = distinct(oauth1.from_header(self.header), decode(b""), decode(self.body))
         claim = oauth1.read_claim(pairs, self._now, _WINDOW)
         assert claim is not None
-        oauth1.verify(claim, "POST", self.url, _CLIENT_SECRET, _TOKEN_SECRET)
+        oauth1.verify(claim, "POST", [self.url], _CLIENT_SECRET, _TOKEN_SECRET)
 
     def bound(self) -> None:
         """Let oauthlib do its part."""

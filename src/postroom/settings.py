@@ -219,6 +219,17 @@ class SchoologySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attachment_days: Annotated[int, Meta(ge=1, le=3650, description="Days that files of a private message can be fetched.")] = 365
 
 
+class LetterSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Letters: mails that people send from their own addresses."""
+
+    daemon: Annotated[str, Meta(description="Address that tells the author of a letter that it could not be delivered.")] = (
+        "mail-daemon@onlyoffice.com"
+    )
+    max_stored_body: Annotated[
+        int, Meta(ge=1, description="Characters of the stored body of a draft up to which it can be saved and sent.")
+    ] = 524_288
+
+
 class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The USOS API dialect."""
 
@@ -264,6 +275,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     attachments: AttachmentSettings = AttachmentSettings()
     oauth: OAuthSettings = OAuthSettings()
     contacts: ContactSettings = ContactSettings()
+    letters: LetterSettings = LetterSettings()
     usos: UsosSettings = UsosSettings()
     schoology: SchoologySettings = SchoologySettings()
 

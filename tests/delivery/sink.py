@@ -177,7 +177,7 @@ class _Session:
         return self.say("250 2.1.0 ok")
 
     def _rcpt(self, command: str) -> bool:
-        match = re.fullmatch(r"RCPT TO:<([^<>]+)>( NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;[!-~]+)?", command)
+        match = re.fullmatch(r"RCPT TO:<([^<>]+)>( NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;[!-~]+)?", command)
         assert match, command
         address = match[1]
         self.sink.asked[address] += 1

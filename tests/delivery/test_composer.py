@@ -13,6 +13,7 @@ from postroom.delivery import composer, contexts, headers
 from postroom.delivery.contexts import Context
 from postroom.delivery.records import Due
 from postroom.errors import Invalid
+from postroom.messages import message_ids
 from postroom.settings import MailSettings, Settings
 from postroom.storage.secrets import Vault
 from tests.delivery.letters import add_message
@@ -43,9 +44,9 @@ def test_message_id_is_the_same_each_time_and_nobody_elses() -> None:
     assert skeleton.fill(recipient()) == skeleton.fill(recipient())
     identifier = mail()["Message-ID"]
     assert re.fullmatch(r"<7\.9\.[A-Za-z0-9_-]{16}@mail\.uni\.example>", identifier)
-    assert composer.message_id(VAULT, "mail.uni.example", 7, 9) == identifier
-    assert composer.message_id(VAULT, "mail.uni.example", 7, 10) != identifier
-    assert composer.message_id(Vault(b"another key, another installation"), "mail.uni.example", 7, 9) != identifier
+    assert message_ids.made(VAULT, "mail.uni.example", 7, 9) == identifier
+    assert message_ids.made(VAULT, "mail.uni.example", 7, 10) != identifier
+    assert message_ids.made(Vault(b"another key, another installation"), "mail.uni.example", 7, 9) != identifier
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def test_the_envelope_says_only_what_the_server_knows() -> None:
     ]
     assert commands(plain, ALL) == [
         b"MAIL FROM:<a@x.example> SIZE=17 RET=HDRS\r\n",
-        b"RCPT TO:<b@y.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@y.example\r\n",
-        b"RCPT TO:<c+d=e@y.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;c+2Bd+3De@y.example\r\n",
+        b"RCPT TO:<b@y.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b@y.example\r\n",
+        b"RCPT TO:<c+d=e@y.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;c+2Bd+3De@y.example\r\n",
         b"DATA\r\n",
     ]
     assert commands(Envelope("", ("b@y.example",), 17, eight_bit=True), ALL)[0] == b"MAIL FROM:<> SIZE=17 BODY=8BITMIME\r\n"
@@ -54,7 +54,7 @@ def test_addresses_beyond_ascii_need_smtputf8() -> None:
     envelope = Envelope("a@x.example", ("żółw@y.example",), 17, receipt=True)
     mail, rcpt, _ = commands(envelope, ALL)
     assert mail == b"MAIL FROM:<a@x.example> SIZE=17 SMTPUTF8 RET=HDRS\r\n"
-    assert rcpt.decode() == "RCPT TO:<żółw@y.example> NOTIFY=SUCCESS,FAILURE ORCPT=utf-8;żółw@y.example\r\n"
+    assert rcpt.decode() == "RCPT TO:<żółw@y.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=utf-8;żółw@y.example\r\n"
     with pytest.raises(Invalid, match="SMTPUTF8"):
         commands(envelope, {"SIZE": ""})
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postroom.delivery import headers
+from postroom.directory.records import Mailbox
 from postroom.errors import Invalid
-from postroom.messages.records import CustomHeader, Mailbox, MailOptions
+from postroom.messages.records import CustomHeader, MailOptions
 from postroom.settings import MailSettings, Settings
 from tests.delivery.mails import SETTINGS, mail, read, recipient, skeleton, text_of, wire
 

@@ -12,10 +12,11 @@ from msgspec import structs
 
 from postroom import clock
 from postroom.directory import clients
+from postroom.directory.records import Mailbox
 from postroom.messages import mailing_templates, mailings
 from postroom.messages.mailing_templates import Sheet
 from postroom.messages.mailings import Letter
-from postroom.messages.records import Mailbox, MailOptions
+from postroom.messages.records import MailOptions
 from postroom.settings import MailSettings
 from postroom.storage.store import Store
 from tests.delivery.letters import settled, until, with_relay, working

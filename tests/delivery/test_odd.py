@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, TooLarge
-from postroom.messages.records import Calendar, CustomHeader, Mailbox, MailOptions
+from postroom.messages.records import Calendar, CustomHeader, MailOptions
 from tests.delivery.mails import LINKS, a_file, mail, read, recipient, skeleton, text_of, wire
 from tests.messages.test_calendars import EVENT
 

@@ -180,8 +180,8 @@ def test_a_receipt_of_delivery_is_asked_of_a_relay_that_knows_how(sqlite_store: 
     assert [bool(re.search(r" RET=HDRS$", command)) for command in mails(sink)] == [offered]
     if offered:
         assert asked == [
-            "RCPT TO:<ok1@x.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;ok1@x.example",
-            "RCPT TO:<ok+2@x.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;ok+2B2@x.example",
+            "RCPT TO:<ok1@x.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;ok1@x.example",
+            "RCPT TO:<ok+2@x.example> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;ok+2B2@x.example",
         ]
     else:
         assert asked == ["RCPT TO:<ok1@x.example>", "RCPT TO:<ok+2@x.example>"]

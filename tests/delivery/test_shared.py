@@ -10,6 +10,7 @@ import pytest
 from postroom.delivery import composer
 from postroom.delivery.contexts import MAX_NAMED, Context
 from postroom.errors import Invalid
+from postroom.messages import message_ids
 from postroom.messages.records import MailOptions
 from tests.delivery.mails import CONTEXT, SETTINGS, VAULT, a_file, mail, read, recipient, skeleton, text_of, wire
 
@@ -40,7 +41,7 @@ def test_everybody_gets_the_same_mail_which_names_to_and_cc() -> None:
 def test_the_message_id_is_of_the_message() -> None:
     parsed = read(wire(skeleton(**SHARED).fill(recipient())))
     assert re.fullmatch(r"<7\.[A-Za-z0-9_-]{16}@mail\.uni\.example>", parsed["Message-ID"])
-    assert parsed["Message-ID"] == composer.message_id(VAULT, "mail.uni.example", 7) == copy_of()["Message-ID"]
+    assert parsed["Message-ID"] == message_ids.made(VAULT, "mail.uni.example", 7) == copy_of()["Message-ID"]
     given = {**SHARED, "mail": MailOptions(message_id="own@client.example")}
     assert read(wire(skeleton(**given).fill(recipient())))["Message-ID"] == "<own@client.example>"
 

@@ -43,10 +43,10 @@ def test_the_example_of_rfc_5849_section_1_2_verifies() -> None:
     )
     claim = claim_of(header, "file=vacation.jpg&size=original", now=137131202)
     secrets = ("kd94hf93k423kf44", "pfkkdhi9sl3r4s00")
-    oauth1.verify(claim, "GET", "http://photos.example.net/photos", *secrets)
+    oauth1.verify(claim, "GET", ["http://photos.example.net/photos"], *secrets)
     for verb, url in (("POST", "http://photos.example.net/photos"), ("GET", "https://photos.example.net/photos")):
         with pytest.raises(Refused, match=r"^Invalid signature\.$"):
-            oauth1.verify(claim, verb, url, *secrets)
+            oauth1.verify(claim, verb, [url], *secrets)
 
 
 @given(st.dictionaries(st.text(alphabet="aż%=&+~ /!*", min_size=1), st.text(alphabet="aż%=&+~ /!*")))
@@ -62,7 +62,7 @@ def test_a_signature_over_a_long_value_verifies() -> None:
 def _check_signed(body: str) -> None:
     client = Client("key", "s&c", timestamp=str(NOW))
     _, headers, _ = client.sign("http://host.example/a", "POST", body, {"Content-Type": "application/x-www-form-urlencoded"})
-    oauth1.verify(claim_of(headers["Authorization"], "", body), "POST", "http://host.example/a", "s&c", "")
+    oauth1.verify(claim_of(headers["Authorization"], "", body), "POST", ["http://host.example/a"], "s&c", "")
 
 
 @pytest.mark.parametrize("place", ["AUTH_HEADER", "QUERY", "BODY"])
@@ -72,7 +72,7 @@ def test_oauthlib_signatures_verify_wherever_their_parameters_stand(place: str) 
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     url, headers, body = client.sign("http://host.example/a?x=1&y=%C5%BC", "POST", body="z=a+b&z=c", headers=headers)
     claim = claim_of(headers.get("Authorization", ""), url.partition("?")[2], body or "")
-    oauth1.verify(claim, "POST", "http://host.example/a", "s&c", "t s")
+    oauth1.verify(claim, "POST", ["http://host.example/a"], "s&c", "t s")
     assert claim.token == "token"
 
 
@@ -81,7 +81,7 @@ def test_pairs_that_occur_twice_are_signed_once() -> None:
     client = Client("key", "secret", "token", "other", timestamp=str(NOW))
     _, headers, _ = client.sign("http://host.example/a?fields=id&emails=a&emails=b", "GET")
     claim = claim_of(headers["Authorization"], "fields=id&emails=a&emails=b&fields=id&emails=a&emails=b")
-    oauth1.verify(claim, "GET", "http://host.example/a", "secret", "other")
+    oauth1.verify(claim, "GET", ["http://host.example/a"], "secret", "other")
 
 
 def test_a_doubled_slash_in_the_path_counts() -> None:
@@ -89,16 +89,16 @@ def test_a_doubled_slash_in_the_path_counts() -> None:
     client = Client("key", "secret", timestamp=str(NOW))
     _, headers, _ = client.sign("http://host.example//services//x", "GET")
     claim = claim_of(headers["Authorization"])
-    oauth1.verify(claim, "GET", "http://host.example//services//x", "secret", "")
+    oauth1.verify(claim, "GET", ["http://host.example//services//x"], "secret", "")
     with pytest.raises(Refused):
-        oauth1.verify(claim, "GET", "http://host.example/services/x", "secret", "")
+        oauth1.verify(claim, "GET", ["http://host.example/services/x"], "secret", "")
 
 
 def test_plaintext_compares_both_secrets() -> None:
     claim = claim_of(query=parameters(oauth_signature="c%2526s%26t%2520s", oauth_token="t"))
-    oauth1.verify(claim, "GET", "http://host.example/", "c&s", "t s")
+    oauth1.verify(claim, "GET", ["http://host.example/"], "c&s", "t s")
     with pytest.raises(Refused):
-        oauth1.verify(claim, "GET", "http://host.example/", "c&s", "")
+        oauth1.verify(claim, "GET", ["http://host.example/"], "c&s", "")
 
 
 def test_a_bare_slash_in_the_header_passes() -> None:
@@ -174,7 +174,7 @@ def test_a_host_that_is_none_is_refused(host: str) -> None:
     client = Client("key", "secret", timestamp=str(NOW))
     _, headers, _ = client.sign("http://host.example/", "GET")
     with pytest.raises(Refused):
-        oauth1.verify(claim_of(headers["Authorization"]), "GET", f"http://{host}/", "secret", "")
+        oauth1.verify(claim_of(headers["Authorization"]), "GET", [f"http://{host}/"], "secret", "")
 
 
 def test_a_verification_takes_less_than_200_microseconds() -> None:
@@ -186,7 +186,7 @@ def test_a_verification_takes_less_than_200_microseconds() -> None:
     for _ in range(200):
         start = time.perf_counter()
         claim = claim_of(headers["Authorization"], query)
-        oauth1.verify(claim, "GET", "http://host.example/services/mailclient/message", "secret", "other")
+        oauth1.verify(claim, "GET", ["http://host.example/services/mailclient/message"], "secret", "other")
         best = min(best, time.perf_counter() - start)
     assert best < 0.0002
 
@@ -201,3 +201,58 @@ def test_any_parameters_give_a_claim_or_a_clear_error(pairs: Pairs) -> None:
 def test_any_header_gives_parameters_or_a_clear_error(header: str) -> None:
     with contextlib.suppress(Malformed):
         oauth1.from_header("OAuth " + header)
+
+
+def test_a_signature_for_one_of_several_urls_verifies() -> None:
+    """Wire schoology §2.1, §5.1: clients sign the host that they think they call."""
+    client = Client("key", "secret", timestamp=str(NOW))
+    _, headers, _ = client.sign("https://api.schoology.com/v1/a?x=1", "GET")
+    claim = claim_of(headers["Authorization"], "x=1")
+    urls = oauth1.client_urls(
+        {"scheme": "http", "headers": [(b"host", b"127.0.0.1:8025")], "raw_path": b"/v1/a"},
+        "https://post.example/",
+        ["http://api.schoology.com", "https://api.schoology.com"],
+    )
+    assert urls == [
+        "http://127.0.0.1:8025/v1/a",
+        "https://127.0.0.1:8025/v1/a",
+        "https://post.example/v1/a",
+        "http://api.schoology.com/v1/a",
+        "https://api.schoology.com/v1/a",
+    ]
+    oauth1.verify(claim, "GET", urls, "secret", "")
+    with pytest.raises(Refused):
+        oauth1.verify(claim, "GET", urls[:-1], "secret", "")
+
+
+def test_a_host_that_is_none_does_not_spoil_the_others() -> None:
+    client = Client("key", "secret", timestamp=str(NOW))
+    _, headers, _ = client.sign("http://host.example/", "GET")
+    oauth1.verify(claim_of(headers["Authorization"]), "GET", ["http://a:b:c/", "http://host.example/"], "secret", "")
+
+
+@pytest.mark.parametrize("nonce", ["JW7wiOq+4STr2kpx14EpDw==", "1bF4rcntI4tN+c9ec9SgCw=="])
+def test_a_nonce_of_raw_base64_stays_as_it_is(nonce: str) -> None:
+    """Wire schoology §2.1: / + = stand unescaped inside the quotes, and + is no space."""
+    assert oauth1.from_header(f'OAuth realm="Schoology%20API",oauth_nonce="{nonce}",oauth_token=""') == [
+        ("oauth_nonce", nonce),
+        ("oauth_token", ""),
+    ]
+
+
+@pytest.mark.parametrize("realm", ['realm="Schoology API",', 'realm="",', "realm=,", 'realm="100% , =",', ""])
+def test_any_realm_or_none_will_do(realm: str) -> None:
+    """Wire schoology §2.1."""
+    assert oauth1.from_header(f'OAuth {realm} oauth_nonce="n"') == [("oauth_nonce", "n")]
+
+
+@pytest.mark.parametrize(
+    ("signature", "secrets"), [("SECRET%26", ("SECRET", "")), ("SECRET&", ("SECRET", "")), ("SECRET&T", ("SECRET", "T"))]
+)
+def test_plaintext_may_come_raw_or_escaped(signature: str, secrets: tuple[str, str]) -> None:
+    """Wire schoology §2.1, §5.1."""
+    header = (
+        f'OAuth oauth_consumer_key="key",oauth_nonce="n",oauth_timestamp="{NOW}",oauth_signature_method="PLAINTEXT",'
+        f'oauth_signature="{signature}"'
+    )
+    oauth1.verify(claim_of(header), "GET", [], *secrets)

@@ -7,10 +7,10 @@ from msgspec import structs
 
 from postroom.clock import DAY
 from postroom.directory import clients, suppressions
+from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, TooLarge
 from postroom.messages import mailings, options
 from postroom.messages.mailings import Letter, Mailing
-from postroom.messages.records import Mailbox
 from postroom.storage.tables import messages, recipients
 from tests.messages.conftest import NOW, Office
 from tests.support import counted

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, TooLarge
 from postroom.messages import options
-from postroom.messages.records import Calendar, CustomHeader, Mailbox, MailOptions
+from postroom.messages.records import Calendar, CustomHeader, MailOptions
 from tests.messages.test_calendars import EVENT
 
 FULL = MailOptions(

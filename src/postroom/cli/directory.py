@@ -15,8 +15,12 @@ from postroom.cli.output import CommandFailure, command_group, console, opened_s
 if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the command line
     from postroom.directory.finding import Found
     from postroom.directory.importing import ImportFailed, Progress
+    from postroom.directory.records import Person
+    from postroom.storage.store import Store
 
 _SHOWN: Final = 50
+
+User = Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,6 +30,8 @@ def add_to(app: typer.Typer) -> None:
     people = command_group(app, "user", "People of the organisation.")
     people.command("add", epilog="Example: postroom user add --first-name Anna --last-name Nowak --email anna@example.edu")(add_user)
     people.command("password", epilog="Example: postroom user password 17")(set_password)
+    people.command("totp", epilog="Example: postroom user totp 17")(set_second_factor)
+    people.command("logout", epilog="Example: postroom user logout 17")(log_out)
 
 
 def import_folder(
@@ -134,19 +140,67 @@ def add_user(
 
 
 def set_password(
-    user: Annotated[str, typer.Argument(help="Number of the person, not the uid; 'postroom find NAME' shows it.", metavar="USER")],
+    user: User,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Give a person the password to log in with, on the page that asks for consent. Open sessions end; tokens of programs hold."""
-    from postroom.directory import passwords, people  # noqa: PLC0415 - loaded by the commands that need it
+    """Give a person the password to log in with, on pages and at interfaces. Open sessions end; tokens of programs hold."""
+    from postroom.directory import passwords, sessions  # noqa: PLC0415 - loaded by the commands that need it
+    from postroom.storage.database import Tx  # noqa: PLC0415 - as above
 
-    if not user.isdecimal():
-        raise CommandFailure(f"{user!r} is not the number of a person; 'postroom find NAME' shows it.")
+    def keep(tx: Tx, user_id: int, password_hash: str, now: int) -> None:
+        passwords.keep(tx, user_id, password_hash, now)
+        sessions.end_all(tx, user_id)
+
     with opened_store() as store:
-        person = store.database.read_now(people.get, int(user))
-        whose = f"{person.first_name} {person.last_name} (number {person.id}{f', uid {person.uid}' if person.uid else ''})"
+        person = _person(store, user)
+        whose = _in_words(person)
         asked = f"Password for {whose}"
         password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt(asked, hide_input=True, confirmation_prompt=True)
         passwords.check(password)
-        store.database.write_now(passwords.keep, person.id, passwords.digest(password), clock.now())
+        store.database.write_now(keep, person.id, passwords.digest(password), clock.now())
     console().print(f"Set for {whose}.", markup=False, soft_wrap=True)
+
+
+def set_second_factor(
+    user: User,
+    off: Annotated[bool, typer.Option("--off", help="Let the password alone be enough again.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Have a person give a code beside the password, made by an app on the person's device, and print what the app needs: this once.
+
+    Doing it again makes another secret, which the app must be given anew. Open sessions and tokens of programs hold.
+    """
+    from postroom.directory import totp  # noqa: PLC0415 - loaded by the commands that need it
+
+    with opened_store() as store:
+        person = _person(store, user)
+        if off:
+            store.database.write_now(totp.remove, person.id)
+        else:
+            secret = store.database.write_now(totp.enrol, store.vault, person.id)
+    if off:
+        console().print(f"The password alone is enough for {_in_words(person)}.", markup=False, soft_wrap=True)
+    else:
+        console().print(f"For the app of {_in_words(person)}; it is not shown again:", markup=False, soft_wrap=True)
+        typer.echo(totp.uri(secret, person.email or str(person.id), store.settings.mail.organisation))
+
+
+def log_out(user: User) -> None:
+    """End the sessions that programs opened with a person's password. Tokens of programs hold: 'postroom token revoke' ends those."""
+    from postroom.directory import sessions  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        person = _person(store, user)
+        ended = store.database.write_now(sessions.end_all, person.id)
+    console().print(f"Ended for {_in_words(person)}: {ended}.", markup=False, soft_wrap=True)
+
+
+def _person(store: "Store", user: str) -> "Person":
+    from postroom.directory import people  # noqa: PLC0415 - as above
+
+    if not user.isdecimal():
+        raise CommandFailure(f"{user!r} is not the number of a person; 'postroom find NAME' shows it.")
+    return store.database.read_now(people.get, int(user))
+
+
+def _in_words(person: "Person") -> str:
+    return f"{person.first_name} {person.last_name} (number {person.id}{f', uid {person.uid}' if person.uid else ''})"

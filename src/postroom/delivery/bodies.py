@@ -119,11 +119,12 @@ def subject(of: Letter) -> Piece:
     return headers.unstructured("Subject", of.subject)
 
 
-def plain_part(of: Letter) -> Part:
-    """Return the text part: of HTML, what the author gave for it, or else what can be made of it."""
+def text_parts(of: Letter) -> list[Part]:
+    """Return the text part: of HTML, what the author gave for it, or else what can be made of it; none where that is no word."""
     if of.context.content_format == "plain":
-        return _part("plain", _plain(of, of.content), of)
-    return _part("plain", _plain(of, of.text if of.text is not None else text.from_html(of.content)), of)
+        return [_part("plain", _plain(of, of.content), of)]
+    words = _plain(of, of.text if of.text is not None else text.from_html(of.content))
+    return [_part("plain", words, of)] if words.strip() else []
 
 
 def html_part(of: Letter) -> Part:

@@ -20,7 +20,7 @@ from postroom.delivery.mail import Mail, joined, sealed
 from postroom.delivery.mime import Part, Piece, Values
 from postroom.delivery.records import Due
 from postroom.errors import Invalid, NotFound, Unavailable
-from postroom.messages import calendars, options, templates
+from postroom.messages import calendars, message_ids, options, templates
 from postroom.messages.records import MAX_MAIL_FILES, MailOptions
 from postroom.settings import Settings
 from postroom.storage.secrets import Vault
@@ -56,7 +56,7 @@ class Skeleton(Struct, frozen=True, kw_only=True):
     sender: str
     """The address in From: routes are chosen by it."""
     delivery_receipt: bool
-    """Whether mail servers are to tell when it was delivered (RFC 3461: ``NOTIFY=SUCCESS,FAILURE``)."""
+    """Whether mail servers are to tell when it was delivered (RFC 3461: ``NOTIFY=SUCCESS,FAILURE,DELAY``)."""
     null_sender: bool
     """Whether it goes out with the null return path, so that nothing comes back (RFC 3834 section 3.3)."""
     common: Mail | None
@@ -72,7 +72,7 @@ class Skeleton(Struct, frozen=True, kw_only=True):
         if recipient.email is None:
             raise Invalid("email", "no address")
         own = headers.mailbox("To", recipient.name, recipient.email)
-        identifier = f"Message-ID: {message_id(self.vault, self.domain, self.message_id, recipient.id)}\r\n".encode("ascii")
+        identifier = f"Message-ID: {message_ids.made(self.vault, self.domain, self.message_id, recipient.id)}\r\n".encode("ascii")
         if not self.is_template:
             return joined((self.head, own, identifier, *self.tail))  # type: ignore[arg-type]  # only templates have slots
         plain = {name: text.normalised(value) for name, value in templates.decoded(recipient.variables).items()}
@@ -80,12 +80,6 @@ class Skeleton(Struct, frozen=True, kw_only=True):
         values = Values(plain, escaped)
         filled = [piece if isinstance(piece, bytes) else sealed(piece.fill(values)) for piece in self.tail]
         return joined((self.head, own, identifier, *filled))
-
-
-def message_id(vault: Vault, domain: str, message: int, recipient: int | None = None) -> str:
-    """Return the Message-ID of the mail to one recipient, or of the message itself; the same in every retry."""
-    name = f"{message}" if recipient is None else f"{message}.{recipient}"
-    return f"<{name}.{vault.sign('message-id', name)[:16]}@{domain}>"
 
 
 async def render(store: Store, context: Context, *, mailing: bool) -> Skeleton:
@@ -111,7 +105,9 @@ def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: boo
         sealed(piece) if isinstance(piece, bytes) else piece
         for piece in mime.merged([*fields.description(letter, mailing=mailing), *_content(letter, vault, contents or {})])
     )
-    headers.structured("Message-ID", message_id(vault, settings.mail.domain, context.message_id, 0))  # a domain that cannot stand there
+    headers.structured(
+        "Message-ID", message_ids.made(vault, settings.mail.domain, context.message_id, 0)
+    )  # a domain that cannot stand there
     common = _common(letter, vault, head, tail) if context.shared else None
     return Skeleton(
         message_id=context.message_id,
@@ -193,7 +189,7 @@ def _shared_id(own: MailOptions, settings: Settings, vault: Vault, message: int,
     """Return the Message-ID that a message has with everybody: the given one, else ours."""
     if own.message_id:
         return options.identifier("message_id", own.message_id)
-    return message_id(vault, settings.mail.domain, message, recipient)
+    return message_ids.made(vault, settings.mail.domain, message, recipient)
 
 
 def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Part:
@@ -201,7 +197,7 @@ def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Par
     number = letter.context.message_id
     boundary = f"=_{number}_{vault.sign('boundary', str(number))}"
     inline, attached = (_files(letter.context, kind, contents) for kind in ("inline", "attachment"))
-    texts = [bodies.plain_part(letter)]
+    texts = bodies.text_parts(letter)
     if letter.context.content_format == "html":
         texts.append(bodies.html_part(letter))
     elif inline:
@@ -230,13 +226,17 @@ async def _contents(store: Store, context: Context) -> dict[int, bytes]:
 
 async def _read(store: Store, file: File) -> bytes:
     if file.withdrawn:
-        raise Invalid("attachments", f"file {file.id} was withdrawn")
+        raise Invalid("attachments", f"{_shown(file)} was withdrawn")
     try:
         content = b"".join([chunk async for chunk in store.blobs.read(file.blob_key, 0, file.size)])
     except NotFound:
-        raise Invalid("attachments", f"file {file.id} is gone") from None
+        raise Invalid("attachments", f"{_shown(file)} is gone") from None
     except OSError as error:  # not the fault of the message: it may be there the next time
         raise Unavailable(f"attachment store: {error.strerror}") from error
     if len(content) != file.size:
-        raise Invalid("attachments", f"file {file.id} is not whole")
+        raise Invalid("attachments", f"{_shown(file)} is not whole")
     return content
+
+
+def _shown(file: File) -> str:
+    return f"file {file.id} ({file.filename})"

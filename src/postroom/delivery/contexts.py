@@ -212,7 +212,8 @@ def _named(tx: Tx, message_ids: Sequence[int], roles: Sequence[Role]) -> dict[tu
         .where(r.message_id.in_(message_ids), r.role.in_(roles), r.email != null())
         .subquery()
     )
-    name = func.coalesce(func.nullif(people.full_name(), ""), listed.c.name, "")
+    # What the author called them, even by no name at all; else a letter to a private address would tell everybody whose it is.
+    name = func.coalesce(listed.c.name, func.nullif(people.full_name(), ""), "")
     rows = tx.execute(
         select(listed.c.message_id, listed.c.role, name, listed.c.email)
         .select_from(listed.outerjoin(users, users.c.id == listed.c.user_id))

@@ -53,7 +53,7 @@ def commands(envelope: Envelope, extensions: Mapping[str, str]) -> list[bytes]:
     receipt = envelope.receipt and "DSN" in extensions
     lines = [f"MAIL FROM:<{sender}>{_parameters(envelope, extensions, international=international, receipt=receipt)}\r\n"]
     for address in envelope.recipients:
-        wanted = f" NOTIFY=SUCCESS,FAILURE ORCPT={_original(address)}" if receipt else ""
+        wanted = f" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT={_original(address)}" if receipt else ""
         lines.append(f"RCPT TO:<{check(address)}>{wanted}\r\n")
     return [line.encode() for line in lines] + [b"DATA\r\n"]
 

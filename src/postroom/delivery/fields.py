@@ -117,7 +117,8 @@ def _automatic(of: Letter) -> list[bytes]:
     if of.options.automatic:
         fields = [("Auto-Submitted", f"auto-{of.options.automatic}"), ("Precedence", "bulk"), ("X-Auto-Response-Suppress", "All")]
     else:
-        fields = [("Auto-Submitted", "auto-generated")] if of.context.author_id is None else []
+        generated = of.context.author_id is None or of.options.marked_generated
+        fields = [("Auto-Submitted", "auto-generated")] if generated else []
     return [headers.structured(name, value) for name, value in fields]
 
 

@@ -14,7 +14,7 @@ import structlog
 
 from postroom.clock import DAY, SECOND
 from postroom.delivery import copy_queue, presence, queue
-from postroom.directory import clients, grants, suppressions, throttle
+from postroom.directory import clients, grants, sessions, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
 from postroom.messages import attachments, idempotency, reports, retention, uploads
@@ -138,6 +138,11 @@ async def _forget_tokens(store: Store, now: int) -> int:
     return await store.database.write(grants.forget_tokens, now - grants.KEPT, _LIMIT)
 
 
+async def _forget_sessions(store: Store, now: int) -> int:
+    """Forget sessions of programs that are over."""
+    return await store.database.write(sessions.forget, now, _LIMIT)
+
+
 async def _forget_logins(store: Store, now: int) -> int:
     """Forget wrong passwords that are held against nobody any more."""
     return await store.database.write(throttle.forget, now - throttle.REMEMBERED, _LIMIT)
@@ -180,6 +185,7 @@ _STEPS: Final[dict[str, Step]] = {
     "answers": _forget_answers,
     "requests": _forget_requests,
     "tokens": _forget_tokens,
+    "sessions": _forget_sessions,
     "logins": _forget_logins,
     "copies": _forget_copies,
     "suppressions": _forget_suppressions,

@@ -1,8 +1,9 @@
-"""OAuth 1.0a signatures (RFC 5849), verified: HMAC-SHA1 and PLAINTEXT, from header, query and urlencoded body.
+"""OAuth 1.0 signatures (RFC 5849), verified: HMAC-SHA1 and PLAINTEXT, from header, query and urlencoded body.
 
 Three steps, so that a caller can look up secrets between them and a nonce is used up only by a request whose signature
 is right: ``read_claim`` (what the request says of itself, no secret needed), ``verify`` (its signature), and then
-``directory.clients.claim_nonce``. Messages and the split into malformed (400) and refused (401) follow wire/usos.md §2.4.
+``directory.clients.claim_nonce``. Messages and the split into malformed (400) and refused (401) follow wire/usos.md §2.4; a dialect
+with words of its own goes by the classes.
 
 The URI of the base string is oauthlib's work. Its endpoint class is not used: it refuses repeated parameters and short
 nonces, which real clients send (§5.4). Nor are its functions that normalise and quote: they go through a text byte by byte, twice.
@@ -11,7 +12,7 @@ nonces, which real clients send (§5.4). Nor are its functions that normalise an
 import base64
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -48,6 +49,31 @@ class OAuthError(Exception):
 
 class Malformed(OAuthError):
     """The OAuth parameters are incomplete, unsupported, stale or used already."""
+
+
+class Incomplete(Malformed):
+    """Parameters are missing: ``names``, in the order in which they are looked for."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"Missing OAuth parameters: {', '.join(names)}.")
+        self.names = names
+
+
+class Stale(Malformed):
+    """The timestamp is too far from our clock (seconds)."""
+
+    def __init__(self, yours: int, ours: int, window: int) -> None:
+        super().__init__(f"Expired timestamp, yours {yours}, ours {ours} (threshold {window}).")
+        self.yours = yours
+        self.ours = ours
+        self.window = window
+
+
+class Replayed(Malformed):
+    """This consumer has used the nonce with this timestamp before."""
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__(f"Nonce already used: {nonce}.")
 
 
 class Refused(OAuthError):
@@ -109,14 +135,16 @@ def read_claim(pairs: Pairs, now: int, window: int) -> Claim | None:
     )
 
 
-def verify(claim: Claim, http_method: str, url: str, consumer_secret: str, token_secret: str) -> None:
-    """Compare the signature with the right one, in constant time. ``url`` is the client's, without the query. Raises ``Refused``.
+def verify(claim: Claim, http_method: str, urls: Iterable[str], consumer_secret: str, token_secret: str) -> None:
+    """Compare the signature with the right one, in constant time. Raises ``Refused``.
 
-    Whether PLAINTEXT is acceptable on this connection is for the caller to decide.
+    ``urls`` are those, without the query, that the client may have signed: mostly one. Whether PLAINTEXT is acceptable on this
+    connection is for the caller to decide.
     """
     key = f"{escape(consumer_secret)}&{escape(token_secret)}"
-    right = key if claim.method == "PLAINTEXT" else _hmac_sha1(key, claim.signed, http_method, url)
-    if not hmac.compare_digest(right.encode(), claim.signature.encode()):
+    right = [key] if claim.method == "PLAINTEXT" else _hmac_sha1(key, claim.signed, http_method, urls)
+    given = claim.signature.encode()
+    if not any(hmac.compare_digest(one.encode(), given) for one in right):
         raise Refused("Invalid signature.")
 
 
@@ -126,26 +154,39 @@ def client_url(scope: Mapping[str, Any], public_url: str) -> str:
     The path is kept byte for byte, doubled slashes and escapes included (§2.3). Scheme and host are those of ``public_url`` when
     it is set (a path in it is one that the proxy in front takes away), else those of the connection and the Host header.
     """
-    path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
-    if public_url:
-        return public_url.rstrip("/") + path
-    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    return f"{scope['scheme']}://{host}{path}"
+    return (public_url.rstrip("/") or f"{scope['scheme']}://{_host(scope)}") + _path(scope)
 
 
-def already_used(nonce: str) -> Malformed:
-    """Make the error for a nonce that this consumer has used with this timestamp before."""
-    return Malformed(f"Nonce already used: {nonce}.")
+def client_urls(scope: Mapping[str, Any], public_url: str, authorities: Iterable[str]) -> list[str]:
+    """Return every URL that ``client_url`` may be for a client that signs what it thinks it calls (wire/schoology.md §2.1).
+
+    Those are the Host header with either scheme, ``public_url``, and the ``authorities`` (scheme and host) of the installation.
+    """
+    path, host = _path(scope), _host(scope)
+    bases = [f"{scope['scheme']}://{host}", f"http://{host}", f"https://{host}", public_url, *authorities]
+    return list(dict.fromkeys(base.rstrip("/") + path for base in bases if base))
 
 
-def _hmac_sha1(key: str, signed: Iterable[tuple[str, str]], http_method: str, url: str) -> str:
-    try:
-        base_uri = _base_uri(url)
-    except ValueError:  # a Host header that is no host
-        raise Refused("Invalid signature.") from None
-    base = f"{escape(http_method.upper())}&{base_uri}&{_normalised(signed)}"
-    # hmac.digest would let go of the interpreter lock, and wait long to get it back from threads that use the store
-    return base64.b64encode(hmac.new(key.encode(), base.encode(), "sha1").digest()).decode()
+def _path(scope: Mapping[str, Any]) -> str:
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.decode("latin-1")
+
+
+def _host(scope: Mapping[str, Any]) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+
+
+def _hmac_sha1(key: str, signed: Iterable[tuple[str, str]], http_method: str, urls: Iterable[str]) -> Iterator[str]:
+    """Return the signature for each of the URLs that is one: only the URI varies, so the rest is normalised once."""
+    method, parameters = escape(http_method.upper()), _normalised(signed)
+    for url in urls:
+        try:
+            base_uri = _base_uri(url)
+        except ValueError:  # a Host header that is no host
+            continue
+        base = f"{method}&{base_uri}&{parameters}"
+        # hmac.digest would let go of the interpreter lock, and wait long to get it back from threads that use the store
+        yield base64.b64encode(hmac.new(key.encode(), base.encode(), "sha1").digest()).decode()
 
 
 @lru_cache(maxsize=1_024)
@@ -174,7 +215,7 @@ def _protocol_parameters(pairs: Pairs) -> dict[str, str]:
 def _check_complete(given: dict[str, str]) -> None:
     missing = [name for name in _REQUIRED if not given.get(name)]
     if missing:
-        raise Malformed(f"Missing OAuth parameters: {', '.join(missing)}.")
+        raise Incomplete(missing)
     for name in ("oauth_consumer_key", "oauth_token", "oauth_nonce"):
         if len(given.get(name, "")) > _LONGEST:
             raise Malformed(f"OAuth parameter {name} is longer than {_LONGEST} characters.")
@@ -184,7 +225,7 @@ def _timestamp(text: str, now: int, window: int) -> int:
     if not _TIMESTAMP.fullmatch(text):
         raise Malformed("oauth_timestamp must be a whole number of seconds since 1970-01-01 UTC.")
     if abs(now - int(text)) > window:
-        raise Malformed(f"Expired timestamp, yours {int(text)}, ours {now} (threshold {window}).")
+        raise Stale(int(text), now, window)
     return int(text)
 
 

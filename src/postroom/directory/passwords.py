@@ -6,12 +6,12 @@ a thread: ``digest`` and ``matches`` know nothing of the store.
 
 import unicodedata
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import Row, case, func, or_, select, update
 
 from postroom.directory.values import LARGEST_ID, MAX_KEY, storable
 from postroom.errors import Invalid, NotFound, TooLarge
@@ -31,6 +31,8 @@ class Holder(Struct, frozen=True, kw_only=True):
 
     user_id: int
     password_hash: str
+    second_factor: bool = False
+    """A code is needed beside the password (``totp``)."""
 
     def __repr__(self) -> str:
         return f"Holder(user_id={self.user_id})"
@@ -75,13 +77,13 @@ def holder(tx: Tx, name: str) -> Holder | None:
         return None
     number = int(name) if name.isascii() and name.isdigit() and len(name) <= len(str(LARGEST_ID)) and int(name) <= LARGEST_ID else 0
     found = tx.execute(
-        select(users.c.id, users.c.uid, users.c.password_hash)
+        select(users.c.id, users.c.uid, users.c.password_hash, users.c.totp_secret)
         .where(or_(users.c.uid == name, users.c.id == number, func.lower(users.c.email) == func.lower(name)), users.c.active)
         .order_by(case((users.c.uid == name, 0), else_=1))
         .limit(2)
     ).all()
     row = found[0] if found and (len(found) == 1 or found[0].uid == name) else None
-    return None if row is None or row.password_hash is None else Holder(user_id=row.id, password_hash=row.password_hash)
+    return None if row is None else _held(row.id, row)
 
 
 def keep(tx: Tx, user_id: int, password_hash: str, now: int) -> None:
@@ -101,8 +103,14 @@ def stamp(vault: Vault, held: Holder) -> str:
 
 def by_id(tx: Tx, user_id: int) -> Holder | None:
     """Return the person with this number, if active and with a password."""
-    row = tx.execute(select(users.c.password_hash).where(users.c.id == user_id, users.c.active)).first()
-    return None if row is None or row.password_hash is None else Holder(user_id=user_id, password_hash=row.password_hash)
+    row = tx.execute(select(users.c.password_hash, users.c.totp_secret).where(users.c.id == user_id, users.c.active)).first()
+    return None if row is None else _held(user_id, row)
+
+
+def _held(user_id: int, row: Row[*tuple[Any, ...]]) -> Holder | None:
+    if row.password_hash is None:
+        return None
+    return Holder(user_id=user_id, password_hash=row.password_hash, second_factor=row.totp_secret is not None)
 
 
 @cache

@@ -30,6 +30,13 @@ class Person(Struct, frozen=True, kw_only=True):
     active: bool
 
 
+class Mailbox(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name and an address."""
+
+    name: str
+    email: str
+
+
 class Group(Struct, frozen=True, kw_only=True):
     """A group of people: primary (the tree of the organisation), custom (somebody's own), or course (members come from a course list)."""
 

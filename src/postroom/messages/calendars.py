@@ -11,6 +11,7 @@ MAX_CALENDAR: Final = 100_000
 """Bytes of a calendar message in UTF-8."""
 
 METHODS: Final = frozenset({"PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER"})
+_FILENAMES: Final = {"REQUEST": "invite.ics", "REPLY": "reply.ics", "CANCEL": "cancel.ics"}
 _SUBJECTS: Final = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"})
 
 
@@ -34,6 +35,28 @@ def method(ics: str) -> str:
     if len(uids) != 1 or "" in uids:
         raise Invalid("calendar", "an event with a UID is needed, and no other UID beside it")
     return found
+
+
+def scheduling_method(ics: str) -> str:
+    """Return the method of a message that invites to one event, answers an invitation, or cancels one: what a letter may carry.
+
+    Raises ``Invalid("calendar", …)`` as ``method``, for other methods, and unless there is exactly one event (ONLYOFFICE contract §1a.6
+    step 8).
+    """
+    found = method(ics)
+    if found not in _FILENAMES:
+        raise Invalid("calendar", f"METHOD is needed, one of {', '.join(sorted(_FILENAMES))}")
+    if sum(part.name == "VEVENT" for part in _only_calendar(ics).subcomponents) != 1:
+        raise Invalid("calendar", "exactly one event is needed")
+    return found
+
+
+def filename(ics: str) -> str:
+    """Return what a file with this calendar message is called in a letter; whatever the text is like."""
+    try:
+        return _FILENAMES[scheduling_method(ics)]
+    except Invalid:
+        return "calendar.ics"
 
 
 def _only_calendar(ics: str) -> Component:

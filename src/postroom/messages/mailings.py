@@ -13,11 +13,12 @@ from sqlalchemy import bindparam, insert
 
 from postroom.clock import DAY
 from postroom.directory import emails
+from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
 from postroom.errors import Invalid, TooLarge
 from postroom.messages import options, queueing, reports
 from postroom.messages.queueing import Line
-from postroom.messages.records import MAX_CONTENT, MAX_SUBJECT, ContentFormat, Lane, Language, Mailbox, MailOptions
+from postroom.messages.records import MAX_CONTENT, MAX_SUBJECT, ContentFormat, Lane, Language, MailOptions
 from postroom.messages.texts import check_line, check_text
 from postroom.settings import Settings
 from postroom.storage import bulk, plain, wakeup

@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 
 from postroom.directory import emails
+from postroom.directory.records import Mailbox
 from postroom.directory.values import storable
 from postroom.errors import Invalid
 from postroom.messages import calendars
-from postroom.messages.records import MAX_CONTENT, MAX_FILENAME, CustomHeader, Mailbox, MailOptions
+from postroom.messages.records import MAX_CONTENT, MAX_FILENAME, CustomHeader, MailOptions
 from postroom.messages.texts import check_line, check_text
 
 MAX_HEADERS: Final = 50

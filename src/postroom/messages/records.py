@@ -5,7 +5,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from postroom.clock import DAY
-from postroom.directory.records import Group
+from postroom.directory.records import Group, Mailbox
 from postroom.directory.references import References
 
 MAX_SUBJECT: Final = 200
@@ -170,13 +170,6 @@ class NewAttachment(Struct, frozen=True, kw_only=True):
     """For inline parts, and needed there."""
 
 
-class Mailbox(Struct, frozen=True, forbid_unknown_fields=True):
-    """A name and an address."""
-
-    name: str
-    email: str
-
-
 class CustomHeader(Struct, frozen=True, forbid_unknown_fields=True):
     """A header field that only the author's program knows."""
 
@@ -205,6 +198,8 @@ class MailOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """Ask the mail servers to tell when it was delivered (RFC 3461)."""
     automatic: Literal["", "generated", "replied"] = ""
     """Written by a program, by itself or in answer to a mail (RFC 3834): no receipts, no bounces, no vacation notices come back."""
+    marked_generated: bool = False
+    """Only said to be generated, as calendars are: receipts, bounces and answers are as welcome as with any mail of a person."""
     in_reply_to: str = ""
     """Message-ID of the mail that this one answers; with or without angle brackets, as are all others."""
     references: tuple[str, ...] = ()

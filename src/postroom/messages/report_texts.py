@@ -140,8 +140,8 @@ def _cut(text: str, limit: int) -> str:
 def _head(summary: Summary, texts: ReportTexts) -> list[str]:
     lines = [
         texts.message.format(one_line(summary.subject, MAX_SUBJECT)),
-        texts.sent.format(_date(summary.sent_at)),
-        texts.finished.format(_date(summary.finished_at)),
+        texts.sent.format(shown_time(summary.sent_at)),
+        texts.finished.format(shown_time(summary.finished_at)),
         "",
         texts.recipients.format(sum(summary.states.values())),
     ]
@@ -183,5 +183,6 @@ def _fill(head: Sequence[str], lines: Sequence[str], texts: ReportTexts) -> list
     return [*bodies, "\n".join(body)]
 
 
-def _date(at: int) -> str:
+def shown_time(at: int) -> str:
+    """Return a time in milliseconds as people read it, to the minute."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -4,7 +4,7 @@ A report is a message of its own (kind ``summary``), of no author, in reply to t
 author alone; a long one is several messages. Of a message that a program sent in its own name, it goes to the address that the
 program gave (``summary_email``). It is made in the transaction that settles the message, so there is
 one for each time that a message becomes settled, and a new one after a retry. Bounces that come after the end make one more,
-when no more of them have come for a while.
+when no more of them have come for a while. How letters end is told in another way (``endings``).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,18 +14,14 @@ from msgspec import Struct
 from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, insert, literal_column, not_, null, or_, select, update
 
 from postroom.clock import MINUTE
-from postroom.directory import people
 from postroom.directory.values import chunks
-from postroom.messages import queueing
-from postroom.messages.records import Language, State
+from postroom.messages import endings, misses, queueing
+from postroom.messages.records import Language, MessageStatus, State
 from postroom.messages.report_texts import MAX_EXCERPT, Summary, Unreached, render
 from postroom.settings import Settings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
 from postroom.storage.tables import IS_OPEN, messages, recipients, users
-
-MAX_NAMED: Final = 500
-"""Recipients that the report of one message names at most; the number of others is stated."""
 
 QUIET: Final = 15 * MINUTE
 """How long after the last late bounce of a message its author is told of them: bounces of a mailing come in crowds."""
@@ -61,7 +57,7 @@ _SETTLE: Final = (
         settled_at=bindparam("now"),
         bounced_at=None,  # what bounced before the end is part of it
     )
-    .returning(messages.c.id)
+    .returning(messages.c.id, messages.c.status, messages.c.letter)
 )
 
 
@@ -76,9 +72,14 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
     message is locked first: of two transactions that each end one of the last two recipients, the second sees what the first did.
     """
     settled: list[int] = []
+    letters: dict[int, MessageStatus] = {}
     for chunk in chunks(sorted(set(message_ids))):
         locked = list(tx.execute(_LOCK_PENDING, {"numbers": chunk}).scalars())
-        settled += _settle_locked(tx, locked, now) if locked else []
+        ended = _settle_locked(tx, locked, now) if locked else []
+        settled += sorted(row.id for row in ended)
+        letters |= {row.id: row.status for row in ended if row.letter}
+    if letters:
+        endings.finish(tx, settings, letters, now)
     _report_all(tx, settings, settled, now)
     return settled
 
@@ -102,11 +103,17 @@ def report_late_bounces(tx: Tx, settings: Settings, now: int, limit: int) -> int
     At most ``limit`` messages; returns how many there were, those included whose author wants no report. Any number of workers
     may call this at the same time.
     """
-    due = select(messages.c.id).where(messages.c.bounced_at <= now - QUIET, messages.c.status == "error").order_by(messages.c.bounced_at)
+    due = (
+        select(messages.c.id, messages.c.letter)
+        .where(messages.c.bounced_at <= now - QUIET, messages.c.status == "error")
+        .order_by(messages.c.bounced_at)
+    )
     locked = due.limit(limit).with_for_update(key_share=True, skip_locked=True)
-    numbers = list(tx.execute(locked).scalars())
+    rows = tx.execute(locked).all()
+    numbers = [row.id for row in rows]
     for chunk in chunks(numbers):
         tx.execute(update(messages).where(messages.c.id.in_(chunk)).values(bounced_at=None))
+    endings.tell(tx, settings, [row.id for row in rows if row.letter], now)
     _report_all(tx, settings, numbers, now)
     return len(numbers)
 
@@ -125,8 +132,8 @@ def settle_forgotten(tx: Tx, settings: Settings, now: int, limit: int) -> int:
     return len(settle(tx, settings, tx.scalars(forgotten.order_by(messages.c.id).limit(limit)).all(), now))
 
 
-def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> list[int]:
-    return sorted(tx.execute(_SETTLE, {"numbers": message_ids, "now": now}).scalars())
+def _settle_locked(tx: Tx, message_ids: Sequence[int], now: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    return tx.execute(_SETTLE, {"numbers": message_ids, "now": now}).all()
 
 
 def _wanting_report(tx: Tx, settled: Sequence[int]) -> list[int]:
@@ -143,7 +150,7 @@ def _report(tx: Tx, settings: Settings, message_ids: Sequence[int], now: int) ->
     """Write the reports of a few settled messages and queue them."""
     rows = tx.execute(select(*_REPORTED).where(messages.c.id.in_(message_ids)).order_by(messages.c.id)).all()
     outcomes = _outcomes(tx, message_ids)
-    unreached = _unreached(tx, message_ids)
+    unreached = misses.unreached(tx, message_ids)
     parts = [part for row in rows for part in _parts(row, outcomes[row.id], unreached[row.id], now)]
     numbers = list(tx.execute(insert(messages).returning(messages.c.id), parts).scalars())
     _list_readers(tx, numbers)
@@ -174,25 +181,6 @@ def _outcomes(tx: Tx, message_ids: Sequence[int]) -> dict[int, _Outcomes]:
         outcomes.states[state] = count
         if state == "delivered":
             outcomes.twice = ambiguous
-    return found
-
-
-def _unreached(tx: Tx, message_ids: Sequence[int]) -> dict[int, list[Unreached]]:
-    """Return the first ``MAX_NAMED`` recipients of each message that did not get it, in the order of the roll; one query."""
-    place = func.row_number().over(partition_by=recipients.c.message_id, order_by=recipients.c.id).label("place")
-    missed = and_(recipients.c.message_id.in_(message_ids), recipients.c.role != "self", recipients.c.state != "delivered")
-    numbered = select(recipients.c.id, place).where(missed).subquery()
-    columns = (
-        recipients.c.message_id,
-        recipients.c.email,
-        recipients.c.state,
-        recipients.c.reply_text,
-        people.full_name().label("name"),
-    )
-    source = numbered.join(recipients, recipients.c.id == numbered.c.id).outerjoin(users, users.c.id == recipients.c.user_id)
-    found: dict[int, list[Unreached]] = {number: [] for number in message_ids}
-    for row in tx.execute(select(*columns).select_from(source).where(numbered.c.place <= MAX_NAMED).order_by(recipients.c.id)):
-        found[row.message_id].append(Unreached(name=row.name, email=row.email, state=row.state, reply=row.reply_text))
     return found
 
 

@@ -5,7 +5,7 @@ Whether it is one recipient or a hundred thousand, the number of statements is t
 
 from typing import Any
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import func, insert, literal, select, update
 
 from postroom.clock import DAY
 from postroom.directory import addresses
@@ -74,7 +74,8 @@ def retry(tx: Tx, settings: Settings, author_id: int, message_id: int, language:
 
     Failed and expired recipients, the copy to oneself included, and those whom the suppression list does not hold back any more
     (``queueing.queue_failed``) return to the queue with all tries before them; what happened so far stays in ``attempts``. Links
-    live anew from now on, except withdrawn ones. The date of sending stays. When there is nobody to send to, nothing changes.
+    live anew from now on, except withdrawn ones. The date of sending stays; a letter that lost it is sent now (``endings``). When there
+    is nobody to send to, nothing changes.
     Raises, in this order: ``NotFound("message", id)``, ``WrongState("error_required")``, ``Forbidden("inst_address_unassigned")``.
     """
     message = drafts.locked(tx, author_id, message_id)
@@ -83,7 +84,8 @@ def retry(tx: Tx, settings: Settings, author_id: int, message_id: int, language:
     _check_sender(tx, author_id, message)
     if queueing.queue_failed(tx, settings.delivery, message_id, now) == 0:
         return
-    _start(tx, settings, message, {"status": "pending", "language": language, "settled_at": None, "modified_at": now}, now)
+    again = {"sent_at": func.coalesce(messages.c.sent_at, now), "settled_at": None}
+    _start(tx, settings, message, {"status": "pending", "language": language, "modified_at": now, **again}, now)
     wakeup.notify(tx)
 
 

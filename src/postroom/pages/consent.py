@@ -22,6 +22,7 @@ from postroom import clock
 from postroom.clock import SECOND
 from postroom.directory import callbacks, grants, passwords, people
 from postroom.directory.grants import Question
+from postroom.directory.login import log_in
 from postroom.directory.records import Person
 from postroom.errors import NotFound
 from postroom.pages import consent_forms, sessions
@@ -29,7 +30,6 @@ from postroom.pages.consent_forms import Form
 from postroom.pages.consent_texts import NOT_PRIVATE, OVER, REFUSED, WORDS
 from postroom.pages.headers import Language, preferred_language
 from postroom.pages.html import notice
-from postroom.pages.login import log_in
 from postroom.pages.sessions import Session
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault

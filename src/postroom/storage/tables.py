@@ -70,6 +70,8 @@ users: Final = Table(
     Column("notify_content", Boolean, nullable=False, server_default=false()),  # whether such a mail may hold what was written
     Column("notified_at", BigInteger),  # until when the last digest told of messages
     Column("password_hash", Text),
+    Column("totp_secret", Text),  # encrypted: codes are made from it (directory.totp); null: the password alone is enough
+    Column("totp_last", BigInteger, nullable=False, server_default="0"),  # number of the code that was used last: each is good once
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("created_at", BigInteger, nullable=False),
     Column("modified_at", BigInteger, nullable=False),
@@ -218,6 +220,19 @@ request_tokens: Final = Table(
     Index("ix_request_tokens_expires_at", "expires_at"),
 )
 
+sessions: Final = Table(
+    "sessions",  # opened by a program with a person's password, and known to it by a token
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),  # the interface that it was opened at, and is good at
+    Column("token_hash", Text, nullable=False, unique=True),  # of a random token that nobody needs back
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_sessions_user_id", "user_id", "id"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
 login_failures: Final = Table(
     "login_failures",
     metadata,
@@ -236,6 +251,35 @@ nonces: Final = Table(
     Index("ix_nonces_timestamp", "timestamp"),
     sqlite_with_rowid=False,
 )
+
+contacts: Final = Table(
+    "contacts",  # a person's own address book
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("kind", Text, nullable=False),  # personal: entered by its owner; frequent: learnt from what they sent
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('personal', 'frequent')", name="kind"),
+    Index("ix_contacts_user_id", "user_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+contact_infos: Final = Table(
+    "contact_infos",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("contact_id", ForeignKey("contacts.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("is_primary", Boolean, nullable=False, server_default=false()),
+    CheckConstraint("kind IN ('email', 'phone')", name="kind"),
+    Index("ix_contact_infos_contact_id", "contact_id"),
+    sqlite_autoincrement=True,
+)
+Index("ix_contact_infos_lower_value", func.lower(contact_infos.c.value), contact_infos.c.contact_id)
 
 
 # -- messages: what is said ------------------------------------------------------------------------------------------
@@ -264,6 +308,7 @@ messages: Final = Table(
     Column("send_to_myself", Boolean, nullable=False, server_default=false()),
     Column("attachments_lifetime", Integer, nullable=False, server_default="14"),  # days, from sending
     Column("shared", Boolean, nullable=False, server_default=false()),  # one mail that names all its recipients, instead of one for each
+    Column("letter", Boolean, nullable=False, server_default=false()),  # its author's mailbox tells of its end (messages.letters, endings)
     Column(
         "template", Boolean, nullable=False, server_default=false()
     ),  # subject and content hold {placeholders}, see recipients.variables
@@ -271,6 +316,7 @@ messages: Final = Table(
         "mail", Text, nullable=False, server_default="{}"
     ),  # JSON: what the composer is to do beyond text (messages.records.MailOptions)
     Column("options", Text, nullable=False, server_default="{}"),  # JSON: what only one dialect knows of
+    Column("foreign_parent", Text),  # Message-ID of the mail that it answers, if that is none of ours: what else answers it is one thread
     Column("status", Text, nullable=False, server_default="draft"),
     Column("audience_version", Integer, nullable=False, server_default="0"),  # grows with each change of the audience
     Column("roll_version", Integer),  # the audience_version that the roll was made from
@@ -303,6 +349,13 @@ messages: Final = Table(
     ),
     Index("ix_messages_thread_id", "thread_id"),
     Index("ix_messages_in_reply_to", "in_reply_to"),
+    Index(
+        "ix_messages_foreign_parent",
+        "author_id",
+        "foreign_parent",
+        sqlite_where=text("foreign_parent IS NOT NULL"),
+        postgresql_where=text("foreign_parent IS NOT NULL"),
+    ),
     Index(
         "ix_messages_bounced_at", "bounced_at", sqlite_where=text("bounced_at IS NOT NULL"), postgresql_where=text("bounced_at IS NOT NULL")
     ),
@@ -378,6 +431,34 @@ tags: Final = Table(
     Index("ix_tags_user_id", "user_id", "name"),
 )
 
+alerts: Final = Table(
+    "alerts",  # what a person is to be told at once, until they take it away
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),  # whose delivery failed
+    Column("told_in", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),  # the letter that says more
+    Column("sender", Text, nullable=False),  # From and subject as they were then
+    Column("subject", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('delivery_failure')", name="kind"),
+    Index("ix_alerts_user_id", "user_id", "id"),
+    Index("ix_alerts_message_id", "message_id"),
+    Index("ix_alerts_told_in", "told_in"),
+    sqlite_autoincrement=True,
+)
+
+autoreply_history: Final = Table(
+    "autoreply_history",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("sender", Text, primary_key=True),  # the address that answered by itself, in lower case, as is the next
+    Column("email", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 uploads: Final = Table(
     "uploads",  # files announced, and then sent, before there is a message that they belong to
     metadata,
@@ -431,7 +512,7 @@ recipients: Final = Table(
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="SET NULL")),
     Column("email", Text),  # the envelope recipient, frozen; null: this person has no address
-    Column("name", Text),  # display name that the author gave to a bare address
+    Column("name", Text),  # what the author calls them, '' included; null: by no name of the author's
     Column("variables", Text),  # JSON object: values of the placeholders of a template, for this recipient
     Column("role", Text, nullable=False, server_default="to"),
     Column("state", Text, nullable=False, server_default="listed"),  # listed: on the roll of a draft, not yet handed over

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from postroom import clock
 from postroom.directory import clients
+from postroom.directory.records import Mailbox
 from postroom.messages import mailings, options, workload
-from postroom.messages.records import Mailbox
 from postroom.settings import HttpSettings, UsosSettings
 from postroom.storage.tables import messages, recipients
 from tests.dialects.usos.conftest import Installation

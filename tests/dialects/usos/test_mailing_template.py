@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from postroom.directory.records import Mailbox
 from postroom.messages import options
-from postroom.messages.records import Mailbox
 from postroom.storage.tables import messages, recipients
 from tests.dialects.usos.conftest import Installation
 from tests.support import counted

@@ -14,11 +14,14 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postroom import clock
+from postroom.dialects import openapi
+from postroom.dialects.openapi import Interface
+from postroom.dialects.operation import Operation, Operations, Verbs, by_path
 from postroom.dialects.parameters import BadParameter, decode
-from postroom.dialects.postroom import errors, openapi, suppressions
+from postroom.dialects.postroom import errors, suppressions
 from postroom.dialects.postroom.auth import authenticate
-from postroom.dialects.postroom.errors import ApiError
-from postroom.dialects.postroom.operation import Call, Operation, Operations
+from postroom.dialects.postroom.call import Call
+from postroom.dialects.postroom.errors import ApiError, ErrorBody
 from postroom.errors import PostroomError, TooLarge, Unavailable
 from postroom.storage.store import Store
 
@@ -27,6 +30,15 @@ OPERATIONS: Final[Operations] = suppressions.OPERATIONS
 
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
+
+_INTERFACE: Final = Interface(
+    summary="What looks after an installation of Postroom.",
+    base="/postroom/v1",
+    security={"client": {"type": "http", "scheme": "basic", "description": "Key and secret of an administrative client."}},
+    errors=errors.refusals(),
+    error=ErrorBody,
+    uploads=_CSV,
+)
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 _log: Final = structlog.get_logger("postroom.api")
@@ -34,10 +46,7 @@ _log: Final = structlog.get_logger("postroom.api")
 
 def application(store: Store) -> ASGIApp:
     """Make the application, to be mounted at ``/postroom/v1``. What it does not expect goes up to the guard of the whole server."""
-    paths: dict[str, dict[str, Operation[Any, Any]]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.verb] = operation
-    routes = [Route(path.replace("}", ":path}"), _Resource(store, path, verbs)) for path, verbs in paths.items()]
+    routes = [Route(path.replace("}", ":path}"), _Resource(store, path, verbs)) for path, verbs in by_path(OPERATIONS).items()]
     return Router([Route("/openapi.json", _document), *routes], redirect_slashes=False, default=_nowhere)
 
 
@@ -45,7 +54,7 @@ class _Document:
     """Serves the OpenAPI document, to anybody."""
 
     def __init__(self) -> None:
-        self._content = json.dumps(openapi.document(OPERATIONS), indent=2).encode()
+        self._content = json.dumps(openapi.document(_INTERFACE, OPERATIONS), indent=2).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "GET":
@@ -68,7 +77,7 @@ async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
 class _Resource:
     """Serves one path."""
 
-    def __init__(self, store: Store, path: str, verbs: dict[str, Operation[Any, Any]]) -> None:
+    def __init__(self, store: Store, path: str, verbs: Verbs) -> None:
         self._store = store
         self._path = path
         self._verbs = verbs
@@ -104,7 +113,7 @@ class _Resource:
         return Response(msgspec.json.encode(answer.content), answer.status, _HEADERS, _JSON)
 
 
-def _parameters(request: Request, operation: Operation[Any, Any]) -> Any:  # noqa: ANN401 - the record that the operation declares
+def _parameters(request: Request, operation: Operation[Any, Any, Any]) -> Any:  # noqa: ANN401 - the record that the operation declares
     values = dict(request.path_params)
     for name, value in decode(request.scope["query_string"]):
         if name in values:
@@ -116,7 +125,7 @@ def _parameters(request: Request, operation: Operation[Any, Any]) -> Any:  # noq
         raise _misfit(error) from None
 
 
-async def _body(request: Request, operation: Operation[Any, Any], limit: int) -> Any:  # noqa: ANN401 - as above
+async def _body(request: Request, operation: Operation[Any, Any, Any], limit: int) -> Any:  # noqa: ANN401 - as above
     if operation.body is None:
         return None
     wanted = _CSV if operation.body is bytes else _JSON

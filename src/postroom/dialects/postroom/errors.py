@@ -39,6 +39,9 @@ STATUSES: Final[Mapping[ErrorCode, int]] = {
 }
 """The HTTP status of each."""
 
+ALWAYS: Final[tuple[ErrorCode, ...]] = ("unauthenticated", "administrative_required", "unavailable")
+"""What every operation may answer with."""
+
 CODES: Final[tuple[ErrorCode, ...]] = get_args(ErrorCode)
 
 
@@ -76,6 +79,14 @@ class ApiError(Exception):
     def encoded(self) -> bytes:
         """Return the body as JSON."""
         return msgspec.json.encode(self.body)
+
+
+def refusals(*codes: ErrorCode) -> dict[int, str]:
+    """Return these errors, and those of every operation, by their status: for the document."""
+    found: dict[int, list[str]] = {}
+    for code in (*codes, *ALWAYS):
+        found.setdefault(STATUSES[code], []).append(code)
+    return {status: ", ".join(named) for status, named in found.items()}
 
 
 def unauthenticated(message: str) -> ApiError:

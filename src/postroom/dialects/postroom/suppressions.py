@@ -7,7 +7,9 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from postroom.clock import SECOND
-from postroom.dialects.postroom.operation import Answer, Call, Nothing, Operations, operation
+from postroom.dialects.operation import Answer, Nothing, Operations, operation
+from postroom.dialects.postroom.call import Call
+from postroom.dialects.postroom.errors import refusals
 from postroom.directory import suppressions
 from postroom.directory.importing.suppressions import SuppressionCounts, import_suppressions
 from postroom.directory.suppressions import MAX_DETAIL, Reason
@@ -67,7 +69,7 @@ class OneParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     email: Annotated[str, Meta(max_length=2 * MAX_EMAIL, description="The address, percent-encoded, in any case.")]
 
 
-@operation("GET", _LIST, parameters=ListParameters, answers={200: EntryPage}, errors=("invalid",))
+@operation("GET", _LIST, parameters=ListParameters, answers={200: EntryPage}, errors=refusals("invalid"))
 async def list_suppressions(call: Call, given: ListParameters, _: None) -> Answer:
     """List the addresses that get no mail.
 
@@ -79,7 +81,7 @@ async def list_suppressions(call: Call, given: ListParameters, _: None) -> Answe
     return Answer(200, EntryPage(suppressions=[_entry(one) for one in shown], next=more))
 
 
-@operation("GET", _ONE, parameters=OneParameters, answers={200: Entry}, errors=("invalid", "not_found"))
+@operation("GET", _ONE, parameters=OneParameters, answers={200: Entry}, errors=refusals("invalid", "not_found"))
 async def get_suppression(call: Call, given: OneParameters, _: None) -> Answer:
     """Tell whether an address is on the list, and why."""
     return Answer(200, _entry(await call.store.database.read(suppressions.get, given.email, call.now)))
@@ -91,7 +93,7 @@ async def get_suppression(call: Call, given: OneParameters, _: None) -> Answer:
     parameters=OneParameters,
     body=NewEntry,
     answers={200: Entry, 201: Entry},
-    errors=("invalid", "too_large", "unsupported_media_type"),
+    errors=refusals("invalid", "too_large", "unsupported_media_type"),
 )
 async def put_suppression(call: Call, given: OneParameters, wanted: NewEntry) -> Answer:
     """Put an address on the list.
@@ -102,7 +104,7 @@ async def put_suppression(call: Call, given: OneParameters, wanted: NewEntry) ->
     return Answer(201 if new else 200, _entry(entry))
 
 
-@operation("DELETE", _ONE, parameters=OneParameters, answers={204: None}, errors=("invalid", "not_found"))
+@operation("DELETE", _ONE, parameters=OneParameters, answers={204: None}, errors=refusals("invalid", "not_found"))
 async def delete_suppression(call: Call, given: OneParameters, _: None) -> Answer:
     """Take an address off the list.
 
@@ -119,7 +121,7 @@ async def delete_suppression(call: Call, given: OneParameters, _: None) -> Answe
     parameters=Nothing,
     body=bytes,
     answers={200: SuppressionCounts},
-    errors=("import_failed", "too_large", "unsupported_media_type"),
+    errors=refusals("import_failed", "too_large", "unsupported_media_type"),
 )
 async def import_list(call: Call, _: Nothing, content: bytes) -> Answer:
     """Put the addresses of a CSV file on the list: all of them, or nothing when one line is wrong.

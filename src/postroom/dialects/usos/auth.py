@@ -15,10 +15,11 @@ from postroom.dialects import oauth1
 from postroom.dialects.endpoint import Access, Endpoint
 from postroom.dialects.oauth1 import Claim
 from postroom.dialects.parameters import Pairs, length
+from postroom.dialects.signed_call import Nonce
 from postroom.dialects.threads import aside
 from postroom.dialects.usos import errors
 from postroom.dialects.usos.arguments import number
-from postroom.dialects.usos.call import Caller, Nonce
+from postroom.dialects.usos.call import Caller
 from postroom.directory import clients, people
 from postroom.directory.callbacks import is_loopback
 from postroom.directory.records import Client, RequestToken, Token
@@ -113,7 +114,7 @@ def _verified(identity: _Identity, claim: Claim, http_method: str, url: str) -> 
         raise oauth1.Refused("Invalid consumer")
     if claim.token is not None and (token is None or token.client_id != client.id):
         raise oauth1.Refused("Invalid token")
-    oauth1.verify(claim, http_method, url, client.secret, "" if token is None else token.secret)
+    oauth1.verify(claim, http_method, [url], client.secret, "" if token is None else token.secret)
     return client
 
 

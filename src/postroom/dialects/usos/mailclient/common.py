@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from postroom.dialects.endpoint import Access, ErrorCase
 from postroom.dialects.usos.arguments import identifier
+from postroom.messages import attachments
 from postroom.storage.store import Store
 
 MODULE: Final = "services/mailclient/"
@@ -35,6 +36,12 @@ class OneMessage(Struct, frozen=True):
 
 
 async def delete_blobs(store: Store, keys: Iterable[str]) -> None:
-    """Delete files whose attachments are gone; call it after the commit, so that no attachment is ever without its file."""
-    for key in keys:
-        await store.blobs.delete(key)
+    """Delete files whose attachments are gone, unless another attachment is over the same bytes.
+
+    Call it after the commit, so that no attachment is ever without its file.
+    """
+    gone = list(keys)
+    used = await store.database.read(attachments.blobs_in_use, gone) if gone else set()
+    for key in gone:
+        if key not in used:
+            await store.blobs.delete(key)

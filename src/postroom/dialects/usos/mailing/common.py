@@ -5,8 +5,9 @@ from typing import Annotated, Final, Protocol
 from postroom.dialects.endpoint import Access
 from postroom.dialects.usos import errors
 from postroom.dialects.usos.arguments import language, text
+from postroom.directory.records import Mailbox
 from postroom.messages.mailings import MAX_FROM_EMAIL, MAX_FROM_NAME, Letter
-from postroom.messages.records import ContentFormat, Language, Mailbox
+from postroom.messages.records import ContentFormat, Language
 from postroom.settings import Settings
 
 MODULE: Final = "services/mailing/"

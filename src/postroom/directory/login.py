@@ -1,14 +1,16 @@
-"""Logging in with a password: throttled, and of the same length for those who exist and those who do not."""
+"""Logging in with a password, and a code for whoever has a second factor: throttled, and as long for those who do not exist."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from postroom.directory import passwords, throttle
+from postroom.directory import passwords, throttle, totp
 from postroom.directory.passwords import Holder
 from postroom.storage.database import Tx
+from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
 
 _HASHING: Final = ThreadPoolExecutor(2, thread_name_prefix="passwords")
@@ -19,9 +21,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """What became of a try."""
 
     holder: Holder | None = None
-    """Who it is; ``None``: the name or the password is wrong, or it is too early."""
+    """Who it is; ``None``: the name, the password or the code is wrong or missing, or it is too early."""
     wait: int = 0
     """Milliseconds until another try is allowed; nothing was compared."""
+    needs_code: bool = False
+    """Name and password are right, and a code is needed beside them."""
 
 
 class _Try(Struct, frozen=True, kw_only=True):
@@ -31,8 +35,12 @@ class _Try(Struct, frozen=True, kw_only=True):
     wait: int
 
 
-async def log_in(store: Store, name: str, password: str, address: str, now: int) -> Outcome:
-    """Check the password of whoever ``name`` stands for (``passwords.holder``), asked for from ``address``."""
+async def log_in(store: Store, name: str, password: str, address: str, now: int, code: str | None = None) -> Outcome:  # noqa: PLR0917 - who, whence, when
+    """Check the password of whoever ``name`` stands for (``passwords.holder``), and the ``code``, asked for from ``address``.
+
+    A code from somebody who has no second factor is wrong. A right password without its code stays counted as a try until the code
+    has come, else whoever knows the password could guess at codes for ever.
+    """
     tried = await store.database.write(_begin, name, address, now)
     if tried.wait:
         return Outcome(wait=tried.wait)
@@ -40,10 +48,12 @@ async def log_in(store: Store, name: str, password: str, address: str, now: int)
     loop = asyncio.get_running_loop()
     if not await loop.run_in_executor(_HASHING, passwords.matches, kept, password) or tried.holder is None:
         return Outcome()
+    if tried.holder.second_factor and code is None:
+        return Outcome(needs_code=True)
     renewed = None
     if passwords.outdated(tried.holder.password_hash):
         renewed = await loop.run_in_executor(_HASHING, passwords.digest, password)
-    return Outcome(holder=await store.database.write(_finish, tried, renewed, now))
+    return Outcome(holder=await store.database.write(_finish, store.vault, tried, code, renewed, now))
 
 
 def _begin(tx: Tx, name: str, address: str, now: int) -> _Try:
@@ -53,12 +63,17 @@ def _begin(tx: Tx, name: str, address: str, now: int) -> _Try:
     return _Try(holder=holder, person=person, address=origin, wait=throttle.attempt(tx, origin, person, now))
 
 
-def _finish(tx: Tx, tried: _Try, renewed: str | None, now: int) -> Holder | None:
-    """Take the try back, and keep a renewed hash; ``None`` if the password was changed, or its holder left, meanwhile."""
+def _finish(tx: Tx, vault: Vault, tried: _Try, code: str | None, renewed: str | None, now: int) -> Holder | None:  # noqa: PLR0917 - as units are called
+    """Take the try back, and keep a renewed hash.
+
+    ``None`` if the code is wrong, the password was changed, a second factor came or went, or the holder left meanwhile.
+    """
     if tried.holder is None or passwords.by_id(tx, tried.holder.user_id) != tried.holder:
+        return None
+    if code is not None and not totp.use(tx, vault, tried.holder.user_id, code, now):
         return None
     throttle.succeeded(tx, tried.address, tried.person)
     if renewed is None:
         return tried.holder
     passwords.keep(tx, tried.holder.user_id, renewed, now)
-    return Holder(user_id=tried.holder.user_id, password_hash=renewed)
+    return msgspec.structs.replace(tried.holder, password_hash=renewed)

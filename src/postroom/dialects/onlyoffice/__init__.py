@@ -1,0 +1,1 @@
+"""ONLYOFFICE Workspace, its mail: the interface at ``/api/2.0`` (wire/onlyoffice.md)."""

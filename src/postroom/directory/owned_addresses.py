@@ -1,0 +1,65 @@
+"""Which addresses are whose: a person's own ones, and the institutional ones that are assigned to them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import func, select, union
+
+from postroom.directory import addresses, people
+from postroom.directory.values import chunks
+from postroom.errors import NotFound
+from postroom.storage.database import Tx
+from postroom.storage.tables import address_assignments, institutional_addresses, users
+
+_u: Final = users.c
+_a: Final = institutional_addresses.c
+
+
+class OwnedAddress(Struct, frozen=True, kw_only=True):
+    """An address that a person may send from, and the name that its mails bear."""
+
+    name: str
+    email: str
+    address_id: int | None = None
+    """Number of the institutional address, if it is one."""
+
+
+def of_person(tx: Tx, user_id: int) -> list[OwnedAddress]:
+    """Return the addresses of a person: the primary, the alternative, institutional ones by number; each once. Two statements.
+
+    Raises ``NotFound("user", id)``.
+    """
+    person = people.get(tx, user_id)
+    name = f"{person.first_name} {person.last_name}".strip()
+    own = [OwnedAddress(name=name, email=email) for email in (person.email, person.alt_email) if email]
+    assigned = [OwnedAddress(name=office.name, email=office.email, address_id=office.id) for office in addresses.of_user(tx, user_id)]
+    return list({address.email.lower(): address for address in reversed([*own, *assigned])}.values())[::-1]
+
+
+def find(tx: Tx, user_id: int, email: str) -> OwnedAddress:
+    """Return the one of a person's addresses that this is, in any case of letters. Raises ``NotFound("account", email)``."""
+    for address in of_person(tx, user_id):
+        if address.email.lower() == email.lower():
+            return address
+    raise NotFound("account", email)
+
+
+def owners(tx: Tx, emails: Iterable[str]) -> dict[str, list[int]]:
+    """Return which active people have each address, by its lower-case form; those of nobody are missing. A statement for each 500."""
+    found: dict[str, list[int]] = {}
+    for chunk in chunks(sorted({email.lower() for email in emails})):
+        own = [
+            select(func.lower(column).label("email"), _u.id.label("user_id")).where(func.lower(column).in_(chunk), _u.active)
+            for column in (_u.email, _u.alt_email)
+        ]
+        held = address_assignments.join(users, _u.id == address_assignments.c.user_id)
+        assigned = (
+            select(func.lower(_a.email).label("email"), _u.id.label("user_id"))
+            .select_from(institutional_addresses.join(held, _a.id == address_assignments.c.address_id))
+            .where(func.lower(_a.email).in_(chunk), address_assignments.c.revoked_at.is_(None), _u.active)
+        )
+        every = union(*own, assigned).subquery()
+        for row in tx.execute(select(every.c.email, every.c.user_id).order_by(every.c.user_id)):
+            found.setdefault(row.email, []).append(row.user_id)
+    return found

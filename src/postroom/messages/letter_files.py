@@ -1,0 +1,120 @@
+"""Files of letters. They are parts of the mail, so they have no links and no end of their life.
+
+What a program says of a file is never believed: a file is found by its number, among those that the author sees. One of another message is
+not taken away from it: the letter gets one of its own, over the same stored bytes.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct, structs
+from sqlalchemy import Row, Select, delete, exists, insert, or_, select, update
+
+from postroom.directory.values import chunks, known
+from postroom.errors import TooLarge
+from postroom.messages import threads
+from postroom.messages.attachments import CONTENT_ID, clean_filename, safe_type
+from postroom.messages.letter_records import MAX_FILES, MAX_FILES_SIZE, LetterFile
+from postroom.messages.records import NewAttachment
+from postroom.storage.database import Tx
+from postroom.storage.tables import attachments, messages, recipients
+
+_a: Final = attachments.c
+_m: Final = messages.c
+_r: Final = recipients.c
+
+
+class Chosen(Struct, frozen=True):
+    """What is to go with a letter."""
+
+    rows: list[Row[Any]]
+    """In the order asked for."""
+    content_ids: dict[int, str]
+    """What the HTML calls them by, as asked for."""
+    missing: list[str]
+    """Names of those that are needed and not there."""
+
+
+def distinct(files: Sequence[LetterFile]) -> list[LetterFile]:
+    """Return each file once: those with the same number, name and stored name are the same.
+
+    Raises ``TooLarge("attachments", 25 MiB)`` by the sizes that are given for them, ``TooLarge("files", 100)``.
+    """
+    each = list({(file.attachment_id, file.filename, file.stored_name): file for file in files}.values())
+    check_sizes([file.size for file in each])
+    return each
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Check how many files there are, and how large they are together. Raises as ``distinct``."""
+    if sum(max(size, 0) for size in sizes) > MAX_FILES_SIZE:
+        raise TooLarge("attachments", MAX_FILES_SIZE)
+    if len(sizes) > MAX_FILES:
+        raise TooLarge("files", MAX_FILES)
+
+
+def choose(tx: Tx, author_id: int, files: Sequence[LetterFile]) -> Chosen:
+    """Find files among those of messages that the author wrote or received. Raises as ``distinct``, by stored sizes."""
+    rows: dict[int, Row[Any]] = {}
+    for chunk in chunks(known(file.attachment_id for file in files)):
+        rows |= {row.id: row for row in tx.execute(_readable(author_id).where(_a.id.in_(chunk), _a.revoked_at.is_(None)))}
+    check_sizes([row.size for row in rows.values()])
+    return Chosen(
+        rows=[rows[number] for number in dict.fromkeys(file.attachment_id for file in files) if number in rows],
+        content_ids={file.attachment_id: file.content_id for file in files},
+        missing=[file.filename or f"file {file.attachment_id}" for file in files if file.required and file.attachment_id not in rows],
+    )
+
+
+def replace(tx: Tx, message_id: int, chosen: Chosen, body: str, now: int) -> list[str]:
+    """Let a letter have these files and no others; return the keys of the blobs that it had beside them.
+
+    A file that the body shows (``cid:``) is a part within it, each other one an attachment.
+    """
+    had = {row.blob_key: row.id for row in tx.execute(select(_a.id, _a.blob_key).where(_a.message_id == message_id))}
+    kept: set[int] = set()
+    for row in chosen.rows:
+        content_id = _content_id(chosen.content_ids[row.id]) or row.content_id
+        placed = {"disposition": "inline" if content_id and f"cid:{content_id}" in body else "attachment", "content_id": content_id}
+        own = row.id if row.message_id == message_id else had.get(row.blob_key)
+        if own is None or own in kept:
+            copied = {name: getattr(row, name) for name in ("blob_key", "filename", "content_type", "size", "md5")}
+            tx.execute(insert(attachments), {"message_id": message_id, "created_at": now, **copied, **placed})
+        else:
+            kept.add(own)
+            tx.execute(update(attachments).where(_a.id == own).values(placed))
+    gone = {key: number for key, number in had.items() if number not in kept}
+    for chunk in chunks(gone.values()):
+        tx.execute(delete(attachments).where(_a.id.in_(chunk)))
+    return list(gone)
+
+
+def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int:
+    """Attach a file that is in the blob store already to a letter whose row is locked; return its number.
+
+    Raises ``TooLarge`` and ``Invalid`` (``filename``), and as ``distinct``, with the files that are there.
+    """
+    filename = clean_filename(new.filename)
+    check_sizes([new.size, *tx.scalars(select(_a.size).where(_a.message_id == message_id))])
+    values = {
+        **structs.asdict(new),
+        "message_id": message_id,
+        "filename": filename,
+        "content_type": safe_type(new.content_type, filename),
+        "disposition": "attachment",  # until a body shows it
+        "content_id": _content_id(new.content_id or ""),
+        "created_at": now,
+    }
+    return int(tx.execute(insert(attachments).values(values).returning(_a.id)).scalar_one())
+
+
+def _readable(author_id: int) -> Select[Any]:
+    """Select files of all that a person wrote, or has received."""
+    wrote = exists().where(_m.id == _a.message_id, _m.author_id == author_id, _m.deleted_at.is_(None)).correlate(attachments)
+    received = exists().where(_r.message_id == _a.message_id, threads.came_to(author_id)).correlate(attachments)
+    return select(attachments).where(or_(wrote, received))
+
+
+def _content_id(given: str) -> str | None:
+    plain = given.strip().removeprefix("<").removesuffix(">")
+    return plain if CONTENT_ID.fullmatch(plain) else None
