@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.dialects import postroom, usos
+from postroom.dialects import onlyoffice, postroom, usos
 from postroom.dialects.usos.application import MODULES
 from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
@@ -27,7 +27,7 @@ from postroom.storage.store import Store
 RETRY_AFTER: Final = 5
 """Seconds after which a client may ask a store again that was not available."""
 
-_CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4}
+_CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4, "/api/2.0/authentication/": 4}
 """Beginnings of paths that are cut in the log, and how many parts of them stay."""
 
 _log: Final = structlog.get_logger("postroom.http")
@@ -43,6 +43,7 @@ def application(store: Store) -> ASGIApp:
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
             *reference.routes(store.settings, MODULES),
+            onlyoffice.mount(store),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,
@@ -107,9 +108,10 @@ def _answer(scope: Scope, error: Exception) -> Response:
 
 
 def _loggable(path: str) -> str:
-    """Cut off what readers of the log must not have: the signature of a link, which fetches the file, and addresses."""
+    """Cut off what readers of the log must not have: the signature of a link, which fetches the file, addresses, and codes."""
+    path = f"/{path.lstrip('/')}"
     for prefix, parts in _CUT.items():
-        if path.startswith(prefix):
+        if path.lower().startswith(prefix):
             return "/".join([*path.split("/")[:parts], "…"])
     return path
 

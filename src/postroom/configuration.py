@@ -115,10 +115,11 @@ def _check(settings: Settings) -> None:
     _check_mail(settings)
     _check_relays(settings)
     _check_contacts(settings)
-    try:
-        ZoneInfo(settings.usos.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SettingsError("usos.timezone: the name of a time zone is needed, such as Europe/Warsaw") from error
+    for name, zone in [("usos", settings.usos.timezone), ("onlyoffice", settings.onlyoffice.timezone)]:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise SettingsError(f"{name}.timezone: the name of a time zone is needed, such as Europe/Warsaw") from error
 
 
 def _check_contacts(settings: Settings) -> None:

@@ -249,6 +249,19 @@ class UsosSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ] = 67_108_864
 
 
+class OnlyofficeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ONLYOFFICE dialect."""
+
+    timezone: Annotated[str, Meta(description="Time zone of dates, in answers and in requests that name none.")] = "Europe/Warsaw"
+    session_days: Annotated[int, Meta(ge=1, le=3650, description="Days that a token holds which a program got with a password.")] = 365
+    rate_limit: Annotated[
+        int, Meta(ge=0, description="Requests of one account from one address in 10 seconds at most, for one process. 0: no limit.")
+    ] = 0
+    max_body: Annotated[
+        int, Meta(ge=1024, description="Largest request body in bytes, files not counted; http.max_body for whoever is not known yet.")
+    ] = 8_388_608
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration of one installation."""
 
@@ -278,6 +291,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     letters: LetterSettings = LetterSettings()
     usos: UsosSettings = UsosSettings()
     schoology: SchoologySettings = SchoologySettings()
+    onlyoffice: OnlyofficeSettings = OnlyofficeSettings()
 
     def __repr__(self) -> str:
         return f"Settings(data_dir={str(self.data_dir)!r})"

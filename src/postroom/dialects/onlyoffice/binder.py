@@ -25,7 +25,7 @@ Long = Annotated[int, Meta(extra={"reads": "Int64"}, extra_json_schema={"format"
 """A number of 64 bits; a plain ``int`` has 32."""
 Moment = Annotated[int, Meta(extra={"reads": "DateTime"}, extra_json_schema={"type": "string", "format": "date-time"})]
 """A date (§3.5), in milliseconds since the epoch."""
-Wrapped = Annotated[bool, Meta(extra={"reads": "Wrapped"}, description="Set here: the object was inside ``value``.")]
+Wrapped = Annotated[bool, Meta(extra={"reads": "Wrapped"}, extra_json_schema={"readOnly": True})]
 """Whether an object came inside ``value``; never read from what came."""
 
 R = TypeVar("R", bound=Struct)

@@ -7,12 +7,12 @@ is the empty text. So whoever reads a body must take one value for a list of one
 import re
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
-from xml.sax.saxutils import escape
 
 import msgspec
 from defusedxml.ElementTree import DefusedXMLParser
 from msgspec import Struct
 
+from postroom.dialects import xml
 from postroom.dialects.schoology.errors import SchoologyError
 
 MAX_DEPTH: Final = 10
@@ -33,9 +33,6 @@ _CHARSETS: Final = {
     "iso-8859-1": "iso-8859-1",
     "utf-16": "utf-16",
 }
-_DECLARATION: Final = '<?xml version="1.0" encoding="utf-8" ?>\n'
-_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML document can hold (XML 1.0 section 2.2)."""
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*"?([^\s";]+)""", re.IGNORECASE)
 _QUALITY: Final = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
@@ -194,28 +191,11 @@ def _quality(liked: dict[str, float], name: str) -> float:
 
 
 def _xml(content: Struct | str) -> bytes:
-    out = [_DECLARATION]
-    _write(out, "result", msgspec.to_builtins(content))
-    return "".join(out).encode()
+    return xml.document("result", msgspec.to_builtins(content), _in_words)
 
 
-def _write(out: list[str], name: str, value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-    """Write an element: one for each item of a list; null, false and the empty text are empty elements (§3.2)."""
-    if isinstance(value, list):
-        for item in value:
-            _write(out, name, item)
-    elif value is None or value is False or value in ("", {}):
-        out.append(f"<{name} />")
-    elif isinstance(value, dict):
-        out.append(f"<{name}>")
-        for key, inner in value.items():
-            _write(out, key, inner)
-        out.append(f"</{name}>")
-    else:
-        out.append(f"<{name}>{_text(value)}</{name}>")
-
-
-def _text(value: object) -> str:
-    """Return a value as XML text. A carriage return is escaped, since parsers take it for a line feed (XML 1.0 section 2.11)."""
-    text = "1" if value is True else str(value)
-    return escape(_NOT_IN_XML.sub("\ufffd", text), {"\r": "&#13;"})
+def _in_words(value: object) -> str:
+    """Write a value as PHP would: null and false are empty texts (§3.2)."""
+    if value is None or value is False:
+        return ""
+    return "1" if value is True else str(value)
