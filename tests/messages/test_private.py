@@ -270,7 +270,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_people(school
         first = school.write(school.author, school.other)
     with counted(school.store) as many:
         second = school.write(school.author, *crowd)
-    assert len(one) == len(many) == 5
+    assert len(one) == len(many) == 8
     lock = school.store.database.dialect == "postgresql"
     with counted(school.store) as one:
         school.answer(school.other, first.thread_id)

@@ -30,6 +30,7 @@ from postroom.messages import (
     options,
     queueing,
     reports,
+    search,
     threads,
 )
 from postroom.messages.letter_files import Chosen
@@ -104,7 +105,7 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     kept = _options(prepared, is_template=False)
     state = {"status": "pending", "sent_at": desk.now, "settled_at": None, "superseded_at": None, **thread.columns()}
     saved = _write(tx, desk, prepared, {**state, "options": kept})
-    queued = _queue(tx, desk, saved.message_id, entries, _hindrance(prepared))
+    queued = _queue(tx, desk, saved.message_id, entries, prepared)
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
     if letter.automatic_reply:
@@ -217,6 +218,7 @@ def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> S
     row = {
         "letter": True,
         "shared": True,
+        "important": letter.important,
         "subject": letter.subject,
         "content": body,
         "content_format": "html",
@@ -231,6 +233,7 @@ def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> S
         tx.execute(insert(messages).values({**new, **row}))
     else:
         tx.execute(update(messages).where(_m.id == number).values(row))
+    search.index(tx, [number], again=stored is not None)
     return SavedLetter(message_id=number, blob_keys=letter_files.replace(tx, number, prepared.files, body, desk.now))
 
 
@@ -264,11 +267,12 @@ def _hindrance(prepared: _Prepared) -> str | None:
     return None
 
 
-def _queue(tx: Tx, desk: Desk, message_id: int, entries: list[Entry], hindrance: str | None) -> int:
+def _queue(tx: Tx, desk: Desk, message_id: int, entries: list[Entry], prepared: _Prepared) -> int:
     """Make the roll; return how many are queued."""
+    hindrance = _hindrance(prepared)
     if hindrance is not None:
         letter_rolls.make_undeliverable(tx, message_id, entries, hindrance, desk.now)
         return 0
-    letter_rolls.make(tx, message_id, entries, desk.now)
+    letter_rolls.make(tx, message_id, entries, desk.now, important=prepared.letter.important)
     delivery = desk.settings.delivery
     return queueing.queue_listed(tx, delivery, [message_id], queueing.lane_of(delivery, len(entries)), desk.now, to_inboxes=True)

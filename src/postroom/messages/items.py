@@ -1,0 +1,406 @@
+"""What stands in a person's mailbox: every message that came to them and every one that they wrote, in folders that hold both.
+
+An item is a line of a roll, by which a message came, or a message of one's own. Where it stands follows from what it is, unless the person
+has put it into the trash, among spam or into a folder of their own. Nobody sees items of others: ``NotFound("message", …)``.
+
+| folder | what stands there |
+|---|---|
+| inbox | what came |
+| sending, sent | own messages that are on their way, and those that are done |
+| drafts, templates | letters that can still be changed (``letters``) |
+| trash, spam, own | what was put there |
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal, NamedTuple
+
+from msgspec import Struct
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from postroom.directory.values import LARGEST_ID, chunks
+from postroom.errors import NotFound
+from postroom.messages import search
+from postroom.storage.database import Tx
+from postroom.storage.tables import attachments, labelled, messages, recipients
+
+FolderName = Literal["sending", "inbox", "sent", "drafts", "trash", "spam", "own", "templates"]
+
+COUNTED: Final = 1_000
+"""Items beyond the page up to which a list is counted that has more conditions than its folder."""
+
+_IS_TEMPLATE: Final = '"is_template":true'
+"""What the options of a template hold (``letter_records``), and those of no draft: within a text the quotes are escaped."""
+_CALENDAR: Final = '"calendar":{'
+
+
+Conversation = tuple[int, str | None, int | None]
+"""A thread, and the place and folder where the person has what there is of it."""
+
+
+class Key(NamedTuple):
+    """Which item: the number of a message of one's own, or that of the line by which one came."""
+
+    own: bool
+    id: int
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a list is to hold. ``None``, and nothing at all, stand for whatever it may be."""
+
+    folder: FolderName = "inbox"
+    folder_id: int | None = None
+    """Of a folder of one's own."""
+    unread: bool | None = None
+    with_files: bool | None = None
+    important: bool | None = None
+    with_calendar: bool | None = None
+    since: int | None = None
+    """First and last moment, in milliseconds."""
+    until: int | None = None
+    sender: str = ""
+    """Words of From; of To in folders of what one writes oneself (contract §3.8), and so the other way round with the next."""
+    recipient: str = ""
+    text: str = ""
+    """Words of anything (``search``)."""
+    label_ids: tuple[int, ...] = ()
+    """All of them."""
+    email: str = ""
+    """The address of one's own by which it came, or went."""
+    oldest_first: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the folder is all that matters."""
+        return self == Wanted(folder=self.folder, folder_id=self.folder_id, oldest_first=self.oldest_first)
+
+
+class Found(NamedTuple):
+    """An item in the order of a list."""
+
+    at: int
+    """When it came, was sent, or was changed last."""
+    own: bool
+    id: int
+    message_id: int
+    thread_id: int
+    place: str | None
+    folder_id: int | None
+    """Where the person has put it."""
+    done: bool
+    """Not a draft, nor a template."""
+
+    @property
+    def key(self) -> Key:
+        """Which item it is."""
+        return Key(bool(self.own), self.id)
+
+    @property
+    def conversation(self) -> Conversation:
+        """Which conversation it belongs to."""
+        return self.thread_id, self.place, self.folder_id
+
+
+class _Source(NamedTuple):
+    """One of the two kinds of items, under names of its own."""
+
+    own: bool
+    item: FromClause
+    """The table whose rows they are, and that of their messages."""
+    message: FromClause
+    at: ColumnElement[int]
+    rows: FromClause
+    is_persons: ColumnElement[bool]
+
+    @property
+    def thread(self) -> ColumnElement[int]:
+        return func.coalesce(self.message.c.thread_id, self.message.c.id)
+
+    @property
+    def done(self) -> ColumnElement[bool]:
+        return self.message.c.sent_at.is_not(None)
+
+    @property
+    def stays(self) -> ColumnElement[bool]:
+        """Whether the person has it still: the trash is not the end."""
+        return or_(self.item.c.deleted_at.is_(None), self.item.c.place.is_not(None))
+
+    def where(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+        """Select items as ``Found`` has them."""
+        columns = (
+            self.at.label("at"),
+            literal(self.own).label("own"),
+            self.item.c.id.label("id"),
+            self.message.c.id.label("message_id"),
+            self.thread.label("thread_id"),
+            self.item.c.place.label("place"),
+            self.item.c.folder_id.label("folder_id"),
+            self.done.label("done"),
+        )
+        return select(*columns).select_from(self.rows).where(self.is_persons, *conditions)
+
+    def first(self, conditions: list[ColumnElement[bool]], count: int, *, oldest_first: bool) -> Select[Any]:
+        """Select the first items by date."""
+        order = [column.asc() if oldest_first else column.desc() for column in (self.at, self.item.c.id)]
+        return select(self.where(*conditions).order_by(*order).limit(count).subquery())
+
+    def counted(self, tx: Tx, wanted: Wanted, most: int) -> ColumnElement[int]:
+        """Count the items of a list; at most so many, unless an index does it."""
+        if wanted.is_plain:
+            return select(func.count()).select_from(self.item).where(self.is_persons, _place(self, wanted)).scalar_subquery()
+        bounded = select(literal(1).label("one")).select_from(self.rows).where(self.is_persons, *_conditions(tx, self, wanted))
+        return select(func.count()).select_from(bounded.limit(most).subquery()).scalar_subquery()
+
+
+def page(tx: Tx, user_id: int, wanted: Wanted, start: int, limit: int) -> tuple[list[Found], int]:
+    """Return ``limit`` items of a list from the ``start``-th on, and how many there are: exactly, or up to 1,000 behind this page.
+
+    Two statements.
+    """
+    start = min(max(start, 0), LARGEST_ID)
+    sources = _sources(user_id, wanted.folder)
+    total = tx.execute(select(*(source.counted(tx, wanted, start + limit + COUNTED) for source in sources))).one()
+    lists = [(source, _conditions(tx, source, wanted)) for source in sources]
+    return _ordered(tx, lists, start, limit, oldest_first=wanted.oldest_first), sum(total)
+
+
+def beside(tx: Tx, user_id: int, wanted: Wanted, key: Key, *, before: bool = False) -> Key | None:
+    """Return the item behind one in a list, or the one before; ``None`` at its end. Two statements. Raises ``NotFound("message", …)``."""
+    found = _beyond(tx, user_id, wanted, get(tx, user_id, key), before=before, limit=1, heads_only=False)
+    return found[0].key if found else None
+
+
+def heads(tx: Tx, user_id: int, wanted: Wanted, limit: int, beyond: Found | None = None, *, before: bool = False) -> list[Found]:
+    """Return the newest item of each conversation in a list: of those behind an item, or before it, the ``limit`` nearest.
+
+    A conversation is what a person has of a thread. One statement.
+    """
+    return _beyond(tx, user_id, wanted, beyond, before=before, limit=limit, heads_only=True)
+
+
+def get(tx: Tx, user_id: int, key: Key) -> Found:
+    """Return an item, wherever the person has it. Raises ``NotFound("message", key)``."""
+    for found in find(tx, user_id, [key]):
+        return found
+    raise NotFound("message", key)
+
+
+def find(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
+    """Return those of the items that the person has, wherever they are; two statements for each 500."""
+    found = []
+    for chunk in chunks(dict.fromkeys(keys)):
+        for source in _sources(user_id):
+            numbers = [key.id for key in chunk if key.own == source.own and 0 < key.id <= LARGEST_ID]
+            if numbers:
+                found += _read(tx, source.where(source.item.c.id.in_(numbers), source.stays))
+    return found
+
+
+def conversation(tx: Tx, user_id: int, key: Key, limit: int) -> list[Found]:
+    """Return what a person has of the thread of an item, oldest first; of a long one the newest ``limit``. Three statements.
+
+    What came and what was sent stand together; what lies in the trash, among spam or in a folder of one's own stands with its like alone,
+    and a draft by itself (contract §1b). Raises ``NotFound("message", key)``.
+    """
+    one = get(tx, user_id, key)
+    return _ordered(tx, [(source, [_alike(source, one)]) for source in _sources(user_id)], 0, limit, oldest_first=False)[::-1]
+
+
+def conversations(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
+    """Return all items of the conversations of those items that the person has; two statements for each conversation."""
+    found: dict[Key, Found] = {}
+    for one in find(tx, user_id, keys):
+        if one.key not in found:
+            for source in _sources(user_id):
+                found |= {each.key: each for each in _read(tx, source.where(_alike(source, one)))}
+    return list(found.values())
+
+
+def sizes(tx: Tx, user_id: int, found: Iterable[Found]) -> dict[Conversation, tuple[int, int]]:
+    """Return how many items the conversations of some items have, and how many of them are unread; two statements for each 500."""
+    counts: dict[Conversation, tuple[int, int]] = {}
+    for chunk in chunks(sorted({one.thread_id for one in found})):
+        for source in _sources(user_id):
+            group = (source.thread, source.item.c.place, source.item.c.folder_id)
+            within = (source.message.c.id.in_(_messages_of(chunk)), source.stays, source.done)
+            unread = func.sum(case((is_unread(source.own, source.item), 1), else_=0))
+            each = source.where(*within).with_only_columns(*group, func.count(), unread).group_by(*group)
+            for thread, place, folder_id, count, fresh in tx.execute(each):
+                had = counts.get((thread, place, folder_id), (0, 0))
+                counts[thread, place, folder_id] = (had[0] + count, had[1] + int(fresh))
+    return counts
+
+
+def everything(user_id: int) -> CompoundSelect[Any]:
+    """Select all that a person has, to be counted: as ``Found``, with the columns ``folder`` and ``unread``."""
+    every = []
+    for source in _sources(user_id):
+        at_home = case(*((condition, literal(name)) for name, condition in _homes(source).items()))
+        in_own = case((source.item.c.folder_id.is_not(None), "own"))
+        folder = func.coalesce(source.item.c.place, in_own, at_home).label("folder")
+        every.append(source.where(source.stays).add_columns(folder, is_unread(source.own, source.item).label("unread")))
+    return union_all(*every)
+
+
+def is_unread(own: bool, item: FromClause) -> ColumnElement[bool]:  # noqa: FBT001 - as sources have it
+    """Return, in SQL, whether an item is unread: never one that oneself wrote."""
+    return false() if own else item.c.read_at.is_(None)
+
+
+def _beyond(tx: Tx, user_id: int, wanted: Wanted, beyond: Found | None, *, before: bool, limit: int, heads_only: bool) -> list[Found]:
+    older = wanted.oldest_first == before
+    lists = []
+    for source in _sources(user_id, wanted.folder):
+        conditions = _conditions(tx, source, wanted)
+        if beyond is not None:
+            conditions.append(_lies_beyond(source, beyond, older=older))
+        if heads_only:
+            others = _sources(user_id, wanted.folder)
+            conditions += [not_(_has_newer(source, other, _conditions(tx, other, wanted))) for other in others]
+        lists.append((source, conditions))
+    found = _ordered(tx, lists, 0, limit, oldest_first=not older)
+    return found[::-1] if before else found
+
+
+def _ordered(tx: Tx, lists: list[tuple[_Source, list[ColumnElement[bool]]]], start: int, limit: int, *, oldest_first: bool) -> list[Found]:
+    """Read a page of two lists put together, each of which an index has in order."""
+    together = union_all(*(source.first(where, start + limit, oldest_first=oldest_first) for source, where in lists)).subquery()
+    by = (together.c.at, together.c.own, together.c.id)
+    order = [column.asc() if oldest_first else column.desc() for column in by]
+    return _read(tx, select(together).order_by(*order).offset(start).limit(limit))
+
+
+def _read(tx: Tx, statement: Select[Any]) -> list[Found]:
+    return [Found(*row) for row in tx.execute(statement)]
+
+
+def _sources(user_id: int, folder: FolderName | None = None) -> tuple[_Source, _Source]:
+    r, m, o = recipients.alias(), messages.alias(), messages.alias()
+    came = and_(r.c.user_id == user_id, r.c.received_at.is_not(None))
+    wrote = and_(o.c.author_id == user_id, o.c.kind == "message", or_(o.c.letter, o.c.sent_at.is_not(None)))
+    # What was sent stands in an index by this date alone.
+    at = o.c.sent_at if folder in {"sending", "sent"} else func.coalesce(o.c.sent_at, o.c.modified_at)
+    return _Source(False, r, m, r.c.received_at, r.join(m, m.c.id == r.c.message_id), came), _Source(True, o, o, at, o, wrote)
+
+
+def _homes(source: _Source) -> dict[str, ColumnElement[bool]]:
+    """Return which items stand where as long as nobody puts them elsewhere."""
+    if not source.own:
+        return {"inbox": true()}
+    m = source.message.c
+    is_template, pending = m.options.contains(_IS_TEMPLATE, autoescape=True), m.status == "pending"
+    return {
+        "sending": and_(m.sent_at.is_not(None), pending),
+        "sent": and_(m.sent_at.is_not(None), not_(pending)),
+        "drafts": and_(m.sent_at.is_(None), not_(is_template)),
+        "templates": and_(m.sent_at.is_(None), is_template),
+    }
+
+
+def _place(source: _Source, wanted: Wanted) -> ColumnElement[bool]:
+    item = source.item.c
+    match wanted.folder:
+        case "trash" | "spam":
+            return item.place == wanted.folder
+        case "own":
+            return and_(item.folder_id == wanted.folder_id, item.deleted_at.is_(None))
+        case _:
+            return and_(item.deleted_at.is_(None), item.folder_id.is_(None), _homes(source).get(wanted.folder, false()))
+
+
+def _conditions(tx: Tx, source: _Source, wanted: Wanted) -> list[ColumnElement[bool]]:
+    item, message = source.item.c, source.message.c
+    conditions = [_place(source, wanted)]
+    for flag, holds in (
+        (wanted.unread, is_unread(source.own, source.item)),
+        (wanted.important, item.important),
+        (wanted.with_files, has_files(message.id)),
+        (wanted.with_calendar, message.mail.contains(_CALENDAR)),
+    ):
+        if flag is not None:
+            conditions.append(holds if flag else not_(holds))
+    if wanted.since is not None:
+        conditions.append(source.at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(source.at <= wanted.until)
+    if wanted.email:
+        conditions.append(_by_address(source, wanted.email.lower()))
+    conditions += [_has_label(source, label_id) for label_id in wanted.label_ids]
+    return [*conditions, *_words(tx, source, wanted)]
+
+
+def _words(tx: Tx, source: _Source, wanted: Wanted) -> list[ColumnElement[bool]]:
+    named = search.NAMED + (search.HIDDEN if source.own else "")
+    first, second = (named, search.SENDER) if wanted.folder in {"sent", "drafts"} else (search.SENDER, named)
+    asked = ((wanted.sender, first), (wanted.recipient, second), (wanted.text, search.WRITTEN + search.SENDER + named))
+    return [search.fits(tx, source.message.c.id, query, where) for query, where in asked if query.strip()]
+
+
+def has_files(message_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return, in SQL, whether a message has files."""
+    return exists().where(attachments.c.message_id == message_id, attachments.c.revoked_at.is_(None))
+
+
+def _has_label(source: _Source, label_id: int) -> ColumnElement[bool]:
+    column = labelled.c.message_id if source.own else labelled.c.recipient_id
+    return source.item.c.id.in_(select(column).where(labelled.c.label_id == label_id, column.is_not(None)))
+
+
+def _by_address(source: _Source, email: str) -> ColumnElement[bool]:
+    if source.own:
+        return func.lower(source.message.c.options).contains(f"<{email}>", autoescape=True)
+    return func.lower(source.item.c.email) == email
+
+
+def _messages_of(thread_ids: Iterable[int]) -> CompoundSelect[Any]:
+    """Select the messages of threads; in two steps, which indexes serve."""
+    m = messages.alias()
+    return union_all(select(m.c.id).where(m.c.id.in_(thread_ids)), select(m.c.id).where(m.c.thread_id.in_(thread_ids)))
+
+
+def _alike(source: _Source, one: Found) -> ColumnElement[bool]:
+    """Return, in SQL, whether an item stands in the same conversation as another one."""
+    if not one.done:
+        return and_(literal(source.own == one.own), source.item.c.id == one.id)
+    at_place = [
+        column.is_(None) if value is None else column == value
+        for column, value in ((source.item.c.place, one.place), (source.item.c.folder_id, one.folder_id))
+    ]
+    return and_(source.message.c.id.in_(_messages_of([one.thread_id])), *at_place, source.stays, source.done)
+
+
+def _lies_beyond(source: _Source, beyond: Found, *, older: bool) -> ColumnElement[bool]:
+    at, number = source.at, source.item.c.id
+    if source.own == beyond.own:
+        same = number < beyond.id if older else number > beyond.id
+    else:
+        same = true() if (source.own < beyond.own) == older else false()
+    return or_(at < beyond.at if older else at > beyond.at, and_(at == beyond.at, same))
+
+
+def _has_newer(source: _Source, other: _Source, conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Return, in SQL, whether another item of the conversation stands in the list, and is newer."""
+    m = messages.alias()
+    thread = union_all(
+        select(source.thread.label("id")).correlate(source.rows, source.message),
+        select(m.c.id).where(m.c.thread_id == source.thread).correlate(source.rows, source.message),
+    )
+    same = literal(other.own > source.own) if other.own != source.own else other.item.c.id > source.item.c.id
+    newer = or_(other.at > source.at, and_(other.at == source.at, same))
+    within = other.message.c.id.in_(thread)
+    return exists(select(literal(1)).select_from(other.rows).where(other.is_persons, within, newer, *conditions))
