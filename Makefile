@@ -26,8 +26,8 @@ demo: $(INSTALLED) ## Send a message to some 1,500 people and account for each o
 serve: $(INSTALLED) ## Run the API and the worker on the embedded store
 	@$(BIN)/postroom serve
 
-test: $(INSTALLED) ## Run the whole suite, on SQLite and PostgreSQL
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## Run the whole suite, on SQLite and PostgreSQL, with two workers; ARGS=path runs a part, with one
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist worksteal)
 
 crash-matrix: $(INSTALLED) ## Kill worker, API and database at random; POINTS=n kills each n times (50)
 	@$(BIN)/python -m tests.crash $(if $(POINTS),--points $(POINTS)) $(ARGS)
@@ -50,4 +50,4 @@ system-packages: ## As root on Debian: install the Postfix, Dovecot, Chromium an
 	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postfix dovecot-imapd chromium postgresql >/dev/null
 
 clean: ## Remove the environment and every cache
-	@rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .cache dist

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import sink
-from benchmarks.latency import SAMPLES, percentile, sampled
+from benchmarks.latency import SAMPLES, sampled
 from benchmarks.mailings import Crowd, crowd
-from benchmarks.measure import Measurement, Plan, Run, Setting, repeated
+from benchmarks.measure import Measurement, Plan, Run, Setting, percentile, repeated
 from benchmarks.place import Place, place, process
 from benchmarks.processes import family
 from benchmarks.sink import Arrivals

@@ -4,7 +4,6 @@ Mails are sent at a steady pace, whatever became of those before (else a slow on
 Commit and arrival are read from the monotonic clock that all processes of a machine share.
 """
 
-import math
 import random
 import time
 from typing import Final
@@ -13,7 +12,7 @@ from msgspec import Struct
 
 from benchmarks import sink
 from benchmarks.mailings import CONTENT, Crowd, await_end, crowd, draft, is_pending, submit
-from benchmarks.measure import Measurement, Plan, Run, Setting, repeated
+from benchmarks.measure import Measurement, Plan, Run, Setting, percentile, repeated
 from benchmarks.own_sink import MARK
 from benchmarks.place import Place, place, process
 from benchmarks.sink import Arrivals
@@ -124,8 +123,3 @@ def _single_draft(tx: Tx, author: int) -> tuple[int, str]:
     audience.update(tx, author, message_id, AudienceChange(emails=[address]), strict=True, now=now())
     roll.refresh(tx, author, message_id, "primary_only", now())
     return message_id, address
-
-
-def percentile(ascending: list[float], share: int) -> float:
-    """Return the least of the values that at least ``share`` per cent do not exceed."""
-    return ascending[math.ceil(len(ascending) * share / 100) - 1]

@@ -1,7 +1,7 @@
 """A load generator for HTTP/1.1, in a process of its own: sends prepared requests over some connections as fast as they are answered.
 
 Run as ``python -m benchmarks.load HOST PORT CONNECTIONS FILE``; the file is a MessagePack list of whole requests. Prints JSON:
-seconds from the first byte to the last answer, and how many answers had which status. Known limit: answers must carry
+seconds from the first byte to the last answer, milliseconds of each answer, and how many had which status. Known limit: answers must carry
 Content-Length.
 """
 
@@ -23,6 +23,8 @@ class Result(Struct, frozen=True):
     """What the load generator prints."""
 
     seconds: float
+    milliseconds: list[float]
+    """From a request to the whole of its answer, in ascending order."""
     statuses: dict[str, int]
 
 
@@ -41,10 +43,12 @@ def run(host: str, port: int, connections: int, requests: list[bytes], folder: P
 class _Connection(asyncio.Protocol):
     """Sends the next request when the answer to the last one is whole."""
 
-    def __init__(self, requests: Iterator[bytes], statuses: Counter[str]) -> None:
+    def __init__(self, requests: Iterator[bytes], statuses: Counter[str], milliseconds: list[float]) -> None:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._requests = requests
         self._statuses = statuses
+        self._milliseconds = milliseconds
+        self._asked = 0.0
         self._received = b""
         self._transport: asyncio.Transport | None = None
 
@@ -63,6 +67,7 @@ class _Connection(asyncio.Protocol):
         self._received += data
         head, separator, rest = self._received.partition(b"\r\n\r\n")
         if separator and len(rest) >= _content_length(head):
+            self._milliseconds.append((time.perf_counter() - self._asked) * 1e3)
             self._statuses[head[9:12].decode("ascii")] += 1
             self._received = b""
             self._next()
@@ -72,6 +77,7 @@ class _Connection(asyncio.Protocol):
         if request is None:
             self.finished.set_result(None)
         elif self._transport is not None:
+            self._asked = time.perf_counter()
             self._transport.write(request)
 
 
@@ -84,14 +90,16 @@ def _content_length(head: bytes) -> int:
 
 
 async def _main(host: str, port: int, connections: int, requests: list[bytes]) -> Result:
-    waiting, statuses = iter(requests), Counter[str]()
+    waiting, statuses, milliseconds = iter(requests), Counter[str](), list[float]()
     loop = asyncio.get_running_loop()
-    opened = [(await loop.create_connection(lambda: _Connection(waiting, statuses), host, port))[1] for _ in range(connections)]
+    opened = [
+        (await loop.create_connection(lambda: _Connection(waiting, statuses, milliseconds), host, port))[1] for _ in range(connections)
+    ]
     started = time.perf_counter()
     for connection in opened:
         connection.begin()
     await asyncio.gather(*(connection.finished for connection in opened))
-    return Result(time.perf_counter() - started, dict(statuses))
+    return Result(time.perf_counter() - started, sorted(milliseconds), dict(statuses))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How a figure is made: a warm-up that does not count, then several runs, their median, and ratios measured beside them."""
 
+import math
 import statistics
 from collections.abc import Callable, Iterable
 
@@ -56,6 +57,11 @@ def summed_up(runs: Iterable[Run], *, unit: str, settings: dict[str, Setting]) -
         ratios={name: _rounded(statistics.median(run.ratios[name] for run in made)) for name in made[0].ratios},
         settings=settings | {name: _rounded(statistics.median(run.others[name] for run in made)) for name in made[0].others},
     )
+
+
+def percentile(ascending: list[float], share: int) -> float:
+    """Return the least of the values that at least ``share`` per cent do not exceed."""
+    return ascending[math.ceil(len(ascending) * share / 100) - 1]
 
 
 def _rounded(figure: float) -> float:

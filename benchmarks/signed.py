@@ -83,13 +83,22 @@ def signed_with(signer: Signer, here: Place, method: str, parameters: dict[str, 
     requests = []
     for _ in range(number):
         _, headers, _ = signer.sign(f"{here.store.settings.public_url}{path}", "POST", body, form)  # type: ignore[no-untyped-call]
-        requests.append(_request(path, here.store.settings.http.port, headers, body.encode()))
+        requests.append(_request("POST", path, here.store.settings.http.port, headers, body.encode()))
     return requests
 
 
-def _request(path: str, port: int, headers: dict[str, str], body: bytes) -> bytes:
+def signed_gets(signer: Signer, here: Place, path: str, number: int) -> list[bytes]:
+    """Prepare whole GET requests of a path, with its query, each signed with a new nonce."""
+    requests = []
+    for _ in range(number):
+        _, headers, _ = signer.sign(f"{here.store.settings.public_url}{path}")  # type: ignore[no-untyped-call]
+        requests.append(_request("GET", path, here.store.settings.http.port, headers))
+    return requests
+
+
+def _request(verb: str, path: str, port: int, headers: dict[str, str], body: bytes = b"") -> bytes:
     fields = {"Host": f"{HOST}:{port}", **headers, "Content-Length": str(len(body))}
-    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+    lines = [f"{verb} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
     return "\r\n".join(lines).encode("ascii") + body
 
 

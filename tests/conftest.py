@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import uvloop
 from sqlalchemy import text
@@ -19,22 +20,35 @@ from postroom.storage.database import Tx, open_database
 from postroom.storage.migrations import migrate
 from postroom.storage.store import Store, open_store
 from postroom.storage.tables import metadata
+from tests.alone import room
 from tests.postgres import NoPostgresqlError, throwaway_database, throwaway_server
 
 SECRET_KEY = "a key for tests only, of no worth at all"
 
-_missing: list[str] = []
+_NO_POSTGRESQL = "no PostgreSQL: "
 
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 """Tests run on the event loop that the servers run on: it is stricter, and other, in small things."""
 
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
+"""An example may take its time: the machine has other workers, and other things, to do."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test that measures time be alone; waiting for that is not part of its time-out."""
+    with room(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it loudly, in the last lines, when the half of the suite that needs PostgreSQL did not run."""
-    if _missing:
+    skipped = sorted({(report.nodeid, str(report.longrepr[2])) for report in terminalreporter.stats.get("skipped", [])})
+    if missing := [reason for _, reason in skipped if _NO_POSTGRESQL in reason]:
         terminalreporter.write_sep("!", "THE POSTGRESQL HALF WAS SKIPPED", red=True, bold=True)
-        terminalreporter.write_line(_missing[0])
-    for name, reason in sorted({(report.nodeid, str(report.longrepr[2])) for report in terminalreporter.stats.get("skipped", [])}):
+        terminalreporter.write_line(missing[0])
+    for name, reason in skipped:
         if "PostgreSQL" not in reason:
             terminalreporter.write_line(f"SKIPPED, so not shown here: {name}: {reason}", red=True)
 
@@ -46,8 +60,7 @@ def postgresql_url() -> Iterator[str]:
         try:
             server = stack.enter_context(throwaway_server())
         except NoPostgresqlError as error:
-            _missing.append(str(error))
-            pytest.skip(f"no PostgreSQL: {error}")
+            pytest.skip(f"{_NO_POSTGRESQL}{error}")
         url = stack.enter_context(throwaway_database(server))
         database = open_database(Settings(database=DatabaseSettings(url=url)))
         migrate(database)

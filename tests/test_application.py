@@ -140,11 +140,16 @@ def test_the_log_has_neither_query_strings_nor_the_secrets_of_links(sqlite_store
     ask(app, "/services/mailclient/message?oauth_token=TOPSECRET&oauth_signature=TOPSECRET")
     ask(app, "/links/17/TOPSECRET/TOPSECRET.pdf?TOPSECRET")
     ask(app, "/postroom/v1/suppressions/TOPSECRET@x.example")
+    for path in ("/api/2.0/authentication/TOPSECRET", "/API/2.0/Authentication/TOPSECRET.json", "//api/2.0/authentication/TOPSECRET"):
+        ask(app, f"http://post.example{path}", "POST")
     ask(app, "/healthz?TOPSECRET")
     assert [entry["path"] for entry in log if entry["event"] == "request"] == [
         "/services/mailclient/message",
         "/links/17/…",
         "/postroom/v1/suppressions/…",
+        "/api/2.0/authentication/…",
+        "/API/2.0/Authentication/…",
+        "/api/2.0/authentication/…",
         "/healthz",
     ]
     assert "TOPSECRET" not in json.dumps(log, default=str)

@@ -15,11 +15,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from benchmarks import beside, drain, latency, sink, verification
+from benchmarks import beside, drain, latency, pages, sink, verification
 from benchmarks.__main__ import MEASURES
 from benchmarks.goals import FIGURE, GOALS
 from benchmarks.mailings import MAIL_BYTES, crowd, drained
-from benchmarks.measure import Measurement, Plan, Run, repeated
+from benchmarks.measure import Measurement, Plan, Run, percentile, repeated
 from benchmarks.peers import aiosmtplib_loop, django_apps, environment, postfix, smtp_source
 from benchmarks.peers.shape import Peer
 from benchmarks.place import place, process
@@ -123,7 +123,7 @@ def test_a_missed_goal_is_printed_like_one_that_is_met() -> None:
 
 @pytest.mark.parametrize(("share", "value"), [(50, 5.0), (99, 10.0), (10, 1.0), (100, 10.0)])
 def test_a_percentile_is_a_value_that_was_measured(share: int, value: float) -> None:
-    assert latency.percentile([float(n) for n in range(1, 11)], share) == value
+    assert percentile([float(n) for n in range(1, 11)], share) == value
 
 
 def test_a_peer_that_is_not_installed_is_named_and_has_no_ratio() -> None:
@@ -218,3 +218,16 @@ def test_verifying_is_measured_on_requests_whose_signature_is_right(monkeypatch:
     made = verification.one(Plan(runs=2))
     assert (made.unit, len(made.runs), made.settings["verifications"]) == ("µs", 2, 20)
     assert made.ratios["of oauthlib's arithmetic"] > 0
+
+
+def test_mailbox_pages_are_measured_for_eight_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer must be 200, or the measure breaks off."""
+    for name, few in {"MESSAGES": 400, "OWNED": 60, "THREAD": 10, "REQUESTS": 16}.items():
+        monkeypatch.setattr(pages, name, few)
+    made = pages.on_sqlite(Plan(runs=1))
+    assert (made.unit, made.settings["threads of the owner"], made.settings["messages in the thread"]) == ("ms", 60, 10)
+    assert made.ratios.keys() == {"deepest of first page", "of users/{id}"}
+    for call in ("first page", "deepest page", "thread", "unread count", "users/{id}"):
+        p50, p99 = made.settings[f"{call} p50 ms"], made.settings[f"{call} p99 ms"]
+        assert 0 < float(p50) <= float(p99), call
+    assert made.median == max(float(made.settings[f"{call} p99 ms"]) for call in ("first page", "deepest page", "thread", "unread count"))

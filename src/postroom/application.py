@@ -16,11 +16,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.dialects import onlyoffice, postroom, usos
+from postroom.dialects import onlyoffice, postroom, schoology, usos
+from postroom.dialects.schoology import scopes as schoology_scopes
+from postroom.dialects.usos import scopes as usos_scopes
 from postroom.dialects.usos.application import MODULES
-from postroom.dialects.usos.scopes import SCOPES
 from postroom.errors import Unavailable
-from postroom.pages import consent, home, links, reference
+from postroom.pages import consent, home, links, notifications, reference
 from postroom.storage.database import ping
 from postroom.storage.store import Store
 
@@ -30,6 +31,9 @@ RETRY_AFTER: Final = 5
 _CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4, "/api/2.0/authentication/": 4}
 """Beginnings of paths that are cut in the log, and how many parts of them stay."""
 
+SCOPES: Final = {key: scope.allows for key, scope in usos_scopes.SCOPES.items()} | {schoology_scopes.SCOPE: schoology_scopes.WORDS}
+"""Every scope of every dialect, and what a person allows with it, in ``pl`` and ``en``."""
+
 _log: Final = structlog.get_logger("postroom.http")
 
 
@@ -37,12 +41,14 @@ def application(store: Store) -> ASGIApp:
     """Put the application together on an opened store, which the caller closes."""
     router = Router(
         [
-            *consent.routes(store, "/services/oauth/authorize", {key: scope.allows for key, scope in SCOPES.items()}),
+            *consent.routes(store, ("/services/oauth/authorize", "/oauth/authorize"), SCOPES),
             Mount("/services", usos.application(store)),  # what is asked for most comes early: routes are tried one by one
             Route("/", home.home, methods=["GET", "HEAD"]),
             Route("/healthz", _health(store), methods=["GET", "HEAD"]),
             *links.routes(store),
+            *notifications.routes(store),
             *reference.routes(store.settings, MODULES),
+            Mount("/v1", schoology.application(store)),
             onlyoffice.mount(store),
             Mount("/postroom/v1", postroom.application(store)),
         ],

@@ -195,7 +195,7 @@ class ContactSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     )
     may_write_to: Annotated[
         dict[str, list[str]],
-        Meta(description="Role of the sender (* is any other) and whom such a person may write to, see schoology.md."),
+        Meta(description="Role of the sender (* is any other) and whom such a person may write to, see mailboxes.md."),
     ] = field(default_factory=lambda: {"*": ["everyone"]})
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -124,3 +125,21 @@ def test_a_scope_that_does_not_exist_is_refused(run: Any, place: Store) -> None:
     told = run("token", "add", "--client", added(run), "--user", "1", "--scope", "mailcleint")
     assert told.status == 1
     assert "did you mean mailclient?" in told.err
+
+
+def test_a_personal_key_is_added_and_shown_with_its_person(run: Any, place: Store) -> None:
+    jan = place.database.write_now(people.add, NewPerson(first_name="Jan", last_name="Lis"), clock.now())
+    key = added(run, "--user", str(jan))
+    client = place.database.read_now(clients.client_by_key, place.vault, key)
+    assert client is not None
+    assert client.user_id == jan
+    assert json.loads(run("client", "show", key, "--json").out)["user_id"] == jan
+    assert any(re.findall(r"\w+", line) == ["person", str(jan)] for line in run("client", "show", key).out.splitlines())
+    assert json.loads(run("client", "list", "--json").out)["user_id"] == jan
+    assert run("client", "add", "Plan", "--user", str(jan + 1)).status == 1
+
+
+def test_a_token_may_have_the_scope_of_the_schoology_dialect(run: Any, place: Store) -> None:
+    jan = place.database.write_now(people.add, NewPerson(first_name="Jan", last_name="Lis"), clock.now())
+    assert run("token", "add", "--client", added(run), "--user", str(jan), "--scope", "schoology").status == 0
+    assert json.loads(run("token", "list", "--json").out)["scopes"] == ["schoology"]

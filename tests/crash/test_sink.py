@@ -114,6 +114,7 @@ def test_waiting_for_mails_ends_when_they_are_there_or_in_time(seen: Witness) ->
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.alone
 def test_it_is_no_bottleneck(seen: Witness) -> None:
     """More mails a second than a worker can send: 8,000 of 4 KB take it about half a second."""
     batch = transaction("b@x.example", "<1@x>", (b"x" * 70 + b"\r\n") * 56) * 100

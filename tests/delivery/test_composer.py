@@ -5,7 +5,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom import clock
@@ -149,7 +149,6 @@ def test_injection_through_a_recipient_is_refused(name: str) -> None:
         mail(to=recipient(email="a@b>\r\nBcc: <x@y"))
 
 
-@settings(deadline=None)
 @given(FOREIGN)
 def test_any_subject_comes_back(subject: str) -> None:
     parsed = str(mail(subject=subject)["Subject"])
@@ -157,7 +156,6 @@ def test_any_subject_comes_back(subject: str) -> None:
     assert " ".join(parsed.split()) == " ".join(visible.split())
 
 
-@settings(deadline=None)
 @given(FOREIGN)
 def test_any_name_comes_back_as_a_name(name: str) -> None:
     """Whatever somebody is called, there is one address in To, and it is the right one."""
@@ -173,7 +171,6 @@ def test_odd_subjects(subject: str) -> None:
     assert str(mail(subject=subject)["Subject"]).strip() == subject.strip()
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab .\t-żé\U0001f600\u2028\r\n>From \x0c"), max_size=400))
 def test_any_plain_content_comes_back(content: str) -> None:
     """Only line breaks change: their form, where long lines are wrapped, and at the end."""
@@ -181,7 +178,6 @@ def test_any_plain_content_comes_back(content: str) -> None:
     assert body.split() == re.sub(r"[\x0c\u2028]", "\n", content).split()
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=300))
 def test_any_html_content_makes_a_mail(content: str) -> None:
     mail(content=content, content_format="html", links=LINKS, mailing=True)

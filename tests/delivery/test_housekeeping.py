@@ -23,6 +23,7 @@ from postroom.storage.tables import (
     recipients,
     request_tokens,
     sent_copies,
+    sessions,
     tokens,
     uploads,
     users,
@@ -126,7 +127,7 @@ def test_a_busy_minute_leaves_no_nonces_behind(store: Store) -> None:
 
 
 def test_what_is_over_of_logins_and_consents_is_forgotten(store: Store) -> None:
-    """Request tokens that nobody exchanged, tokens that ended over 30 days ago, wrong passwords of the day before yesterday."""
+    """Request tokens that nobody exchanged, tokens that ended over 30 days ago, wrong passwords of the day before yesterday, sessions."""
 
     def prepare(tx: Tx) -> None:
         client = tx.execute(insert(clients).values(key="k", secret="s", name="n", created_at=1).returning(clients.c.id)).scalar_one()
@@ -141,13 +142,16 @@ def test_what_is_over_of_logins_and_consents_is_forgotten(store: Store) -> None:
             tx.execute(insert(request_tokens).values(**own, token=name, callback="oob", expires_at=expires_at))
         for name, ago in (("old", clock.DAY + 1), ("new", clock.DAY - 1)):
             tx.execute(insert(login_failures).values(subject=name, failures=9, last_at=NOW - ago))
+        for name, expires_at in (("old", NOW), ("new", NOW + 1)):
+            tx.execute(insert(sessions).values(kind="x", token_hash=name, user_id=user, created_at=1, expires_at=expires_at))
 
     def left(tx: Tx) -> list[set[str]]:
-        return [set(tx.execute(select(column)).scalars()) for column in (tokens.c.token, request_tokens.c.token, login_failures.c.subject)]
+        columns = (tokens.c.token, request_tokens.c.token, login_failures.c.subject, sessions.c.token_hash)
+        return [set(tx.execute(select(column)).scalars()) for column in columns]
 
     store.database.write_now(prepare)
     asyncio.run(housekeeping.clear(store, NOW))
-    assert store.database.read_now(left) == [{"new", "for good"}, {"new"}, {"new"}]
+    assert store.database.read_now(left) == [{"new", "for good"}, {"new"}, {"new"}, {"new"}]
 
 
 def test_a_blob_that_is_gone_already_stops_nothing(store: Store) -> None:

@@ -5,6 +5,7 @@ import statistics
 import time
 
 import psutil
+import pytest
 
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
@@ -35,6 +36,7 @@ def processor_seconds(process: psutil.Process) -> float:
     return used.user + used.system
 
 
+@pytest.mark.alone
 def test_an_idle_worker_sleeps_and_wakes_at_once(store: Store) -> None:
     """Less than half a percent of one core while idle; then a mail is with the relay within 100 ms of its commit (the median)."""
     settings = store.settings

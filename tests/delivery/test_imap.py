@@ -243,7 +243,7 @@ _PIECES = st.sampled_from(
 _LINES = st.lists(st.lists(_PIECES | st.binary(max_size=5), max_size=8).map(b"".join), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_LINES, st.booleans())
 def test_no_answer_of_a_server_is_raised(lines: list[bytes], well_behaved: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     """Whatever a server says, before or after the login, is one try that did not succeed, or one that the server says did."""

@@ -4,7 +4,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.delivery import mime
@@ -78,7 +78,6 @@ def test_a_content_id_that_cannot_stand_in_a_header_is_refused(content_id: str |
         mime.file(a_file(disposition="inline", content_id=content_id), b"")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=500))
 def test_every_file_comes_back_byte_by_byte(content: bytes) -> None:
     assert attached(content=content, content_type="application/octet-stream").get_payload(decode=True) == content
@@ -122,7 +121,6 @@ def test_odd_file_names_come_back(name: str) -> None:
     assert attached(name).get_filename() == name
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_any_file_name_comes_back(name: str) -> None:
     assert attached(name)["Content-Disposition"].params["filename"] == name  # get_filename takes off spaces and angle brackets

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.directory.records import Mailbox
@@ -137,7 +137,6 @@ FILES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"subject": ANY, "content": ANY, "author_name": ANY, "content_format": st.sampled_from(["plain", "html"])},
@@ -161,7 +160,6 @@ def test_whatever_is_given_makes_a_whole_mail_or_none(changes: dict[str, Any], t
     read(data)
 
 
-@settings(deadline=None)
 @given(LINE, LINE, st.lists(st.tuples(LINE, st.sampled_from(["a@x.example", "b.c+d@y.example"])), max_size=4))
 def test_whatever_is_one_line_comes_back_from_headers(subject: str, value: str, people: list[tuple[str, str]]) -> None:
     options = MailOptions(headers=(CustomHeader("X-Any", value),))

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.errors import Invalid
@@ -86,14 +86,12 @@ def test_a_paragraph_as_long_as_a_page_is_wrapped_all_the_same() -> None:
     assert text.split() == [*["word"] * 400, *["long", "value"] * 20, "5", *["word"] * 400]
 
 
-@settings(deadline=None)
 @given(VALUE, VALUE)
 def test_any_value_comes_back_in_plain_text(name: str, grade: str) -> None:
     parsed = filled({**PLAIN, "subject": "x", "content": ".{name}\nFrom {grade} end\n{name}"}, name=name, grade=grade)
     assert text_of(parsed).split() == f".{name}\nFrom {grade} end\n{name}".split()
 
 
-@settings(deadline=None)
 @given(VALUE, VALUE)
 def test_any_value_comes_back_in_html(name: str, grade: str) -> None:
     """Letter by letter, but for the form of line ends."""
@@ -105,7 +103,6 @@ def test_any_value_comes_back_in_html(name: str, grade: str) -> None:
     assert text_of(parsed, "html") == f"<body><pre>{expected}</pre>\n</body>\n"
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=200))
 def test_any_value_comes_back_in_the_subject(value: str) -> None:
     assert " ".join(str(filled(PLAIN, name="x", grade=value)["Subject"]).split()) == " ".join(f"Result {value}".split())

@@ -82,6 +82,7 @@ def test_what_is_not_displayed_is_not_in_the_text() -> None:
     assert text.from_html('<p style="color:red; DISPLAY: none">hidden</p><pre style="white-space:pre">a  b</pre>') == "a  b"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("bomb", ["<a " * 5_000, "<body " * 2_500, '<a b="' * 2_500, "<" * 15_000, "<!--" * 3_700])
 def test_tags_that_never_end_cost_no_more_than_text(bomb: str) -> None:
     """Parsers look for the end of each of them again: without care one such message takes seconds."""

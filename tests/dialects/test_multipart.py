@@ -150,7 +150,7 @@ def test_only_forms_are_multipart(value: str | None, expected: bool) -> None:  #
     assert is_multipart(value) is expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, len(BODY)), st.binary(max_size=20), st.integers(0, 30), st.integers(1, 60))
 @example(0, b"", 0, 1)
 def test_any_damage_gives_fields_or_a_clear_error(at: int, inserted: bytes, removed: int, cut: int) -> None:

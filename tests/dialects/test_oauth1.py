@@ -177,6 +177,7 @@ def test_a_host_that_is_none_is_refused(host: str) -> None:
         oauth1.verify(claim_of(headers["Authorization"]), "GET", [f"http://{host}/"], "secret", "")
 
 
+@pytest.mark.alone
 def test_a_verification_takes_less_than_200_microseconds() -> None:
     """A generous bound of the promise, for machines that do something else meanwhile: the best of many."""
     client = Client("key", "secret", "token", "other", timestamp=str(NOW))

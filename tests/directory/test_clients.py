@@ -160,3 +160,23 @@ def test_a_disabled_client_is_unknown_from_then_on(store: Store) -> None:
     for unknown in ("nobody", "a\0b"):
         with pytest.raises(NotFound):
             store.database.write_now(clients.disable_client, unknown)
+
+
+def test_a_personal_key_ends_with_its_person(store: Store) -> None:
+    write = store.database.write_now
+    jan = write(people.add, NewPerson(first_name="Jan", last_name="Lis"), NOW)
+    client = write(clients.add_client, store.vault, "Jan's key", administrative=False, now=NOW, user_id=jan)
+    found = store.database.read_now(clients.client_by_key, store.vault, client.key)
+    assert found is not None
+    assert found.user_id == jan
+    write(lambda tx: tx.execute(update(tables.users).where(tables.users.c.id == jan).values(active=False)) and None)
+    assert store.database.read_now(clients.client_by_key, store.vault, client.key) is None
+
+
+def test_a_nonce_is_known_once_it_was_used(store: Store) -> None:
+    write, read = store.database.write_now, store.database.read_now
+    client = write(clients.add_client, store.vault, "app", administrative=False, now=NOW)
+    assert not read(clients.has_used_nonce, client.id, 17, "n")
+    write(clients.claim_nonce, client.id, 17, "n")
+    assert read(clients.has_used_nonce, client.id, 17, "n")
+    assert not any(read(clients.has_used_nonce, *other) for other in ((client.id, 18, "n"), (client.id, 17, "m"), (client.id, 17, "\0")))

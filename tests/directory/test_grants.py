@@ -203,3 +203,39 @@ def test_what_is_over_is_forgotten_in_steps(scene: Scene) -> None:
 @pytest.mark.parametrize("token", ["", "unknown", "a\0b", "\ud800", "ż" * 300])
 def test_unknown_tokens_ask_nothing(scene: Scene, token: str) -> None:
     assert scene.store.database.read_now(grants.question, token, NOW) is None
+
+
+def test_a_request_without_a_callback_has_no_verifier(scene: Scene) -> None:
+    """OAuth 1.0 before its revision A (wire schoology §2.3): the callback comes along later, and must be registered."""
+    write, read = scene.store.database.write_now, scene.store.database.read_now
+    asked = write(grants.ask, scene.store.vault, scene.client.id, None, ["schoology"], NOW)
+    question = read(grants.question, asked.token, NOW)
+    assert question is not None
+    assert (question.verified, question.stays, question.callback) == (False, True, "")
+    named = read(grants.with_callback, question, CALLBACK)
+    assert (named.verified, named.stays, named.callback) == (False, False, CALLBACK)
+    with pytest.raises(Invalid):
+        read(grants.with_callback, question, "https://else.example/back")
+    assert write(grants.allow, scene.store.vault, named, scene.jan, NOW) is None
+    for verifier in ("", "None", "x"):
+        with pytest.raises(NotFound):
+            write(grants.exchange, scene.store.vault, asked.token, verifier, NOW, None)
+    token = write(grants.exchange, scene.store.vault, asked.token, None, NOW, None)
+    assert token is not None
+    assert (token.user_id, token.scopes) == (scene.jan, {"schoology"})
+    with pytest.raises(NotFound):
+        write(grants.exchange, scene.store.vault, asked.token, None, NOW, None)
+
+
+def test_a_request_with_a_verifier_is_not_exchanged_without_it(scene: Scene) -> None:
+    write, read = scene.store.database.write_now, scene.store.database.read_now
+    for callback in (CALLBACK, "oob"):
+        asked = write(grants.ask, scene.store.vault, scene.client.id, callback, [], NOW)
+        with pytest.raises(NotFound):
+            write(grants.exchange, scene.store.vault, asked.token, None, NOW, None)
+        question = read(grants.question, asked.token, NOW)
+        assert question is not None
+        assert question.verified
+        assert write(grants.allow, scene.store.vault, question, scene.jan, NOW)
+        with pytest.raises(NotFound):
+            write(grants.exchange, scene.store.vault, asked.token, None, NOW, None)

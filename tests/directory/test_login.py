@@ -5,6 +5,7 @@ import base64
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from postroom.clock import SECOND
 from postroom.directory import passwords, people, totp
@@ -17,15 +18,11 @@ STEP = NOW // 30_000
 HERE = "192.0.2.1"
 
 
-@pytest.fixture(scope="module")
-def password_hash() -> str:
-    return passwords.digest("correct horse")
-
-
 @pytest.fixture
-def jan(store: Store, password_hash: str) -> int:
+def jan(store: Store, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     user_id = store.database.write_now(people.add, NewPerson(first_name="Jan", last_name="Robak", email="jan@x.example"), NOW)
-    store.database.write_now(passwords.keep, user_id, password_hash, NOW)
+    store.database.write_now(passwords.keep, user_id, passwords.digest("correct horse"), NOW)
     return user_id
 
 

@@ -81,3 +81,22 @@ def test_many_people_take_one_query_for_each_500(store: Store) -> None:
         with counted(store) as statements:
             assert set(store.database.read_now(ask, [number, number, *range(2, 1_001)])) == {number}
         assert len(statements) == 2
+
+
+def test_a_person_is_found_by_the_key_of_another_system(store: Store) -> None:
+    write, read = store.database.write_now, store.database.read_now
+    jan = write(people.add, NewPerson(first_name="Jan", last_name="Lis", uid="S-1"), NOW)
+    write(people.add, NewPerson(first_name="Ewa", last_name="Kos", uid="S-2", active=False), NOW)
+    found = read(people.by_uid, "S-1")
+    assert found is not None
+    assert found.id == jan
+    assert [read(people.by_uid, uid) for uid in ("S-2", "S-3", "", "\0")] == [None] * 4
+
+
+def test_pages_of_active_people_come_by_number(store: Store) -> None:
+    write, read = store.database.write_now, store.database.read_now
+    numbers = [write(people.add, NewPerson(first_name="P", last_name=str(number), active=number != 1), NOW) for number in range(4)]
+    first, total = read(people.page, 0, 2)
+    assert ([person.id for person in first], total) == ([numbers[0], numbers[2]], 3)
+    assert [person.id for person in read(people.page, 2, 2)[0]] == [numbers[3]]
+    assert read(people.page, 2_147_483_647, 2) == ([], 3)

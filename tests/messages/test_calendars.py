@@ -1,7 +1,7 @@
 """Calendar messages: one thing with a method, or nothing."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.errors import Invalid
@@ -58,7 +58,6 @@ def test_what_is_no_calendar_message_is_refused(ics: str, reason: str) -> None:
     assert caught.value.parameter == "calendar"
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*EVENT.splitlines(), "X", ":", ";", "BEGIN:VEVENT", "RRULE:FREQ=DAILY", "END:", "\ud800", "É:É"]), max_size=14

@@ -9,7 +9,7 @@ from sqlalchemy import insert, update
 from postroom.errors import NotFound
 from postroom.messages import items, labels, letters
 from postroom.messages.item_details import load
-from postroom.messages.items import Key, Wanted
+from postroom.messages.items import Key, Summary, Wanted
 from postroom.messages.labels import NewLabel
 from postroom.messages.letter_records import Letter
 from postroom.storage.store import Store
@@ -245,7 +245,9 @@ def test_what_came_and_what_was_sent_is_one_conversation(post: PostOffice) -> No
     shown = post.run(items.conversation, 1, mine[2], 100)
     assert [one.key for one in shown] == mine
     assert [one.key for one in post.run(items.conversation, 1, mine[2], 2)] == mine[2:]
-    assert post.run(items.sizes, 1, shown) == {(numbers[0], None, None): (4, 2)}
+    label = post.run(labels.create, 1, NewLabel(name="A"))
+    post.run(labels.put, 1, label, [mine[1]])
+    assert post.run(items.summaries, 1, shown) == {(numbers[0], None, None): Summary(count=4, unread=2, label_ids={label})}
     assert {one.key for one in post.run(items.conversations, 1, [mine[1]])} == set(mine)
 
 
@@ -257,7 +259,8 @@ def test_what_was_put_elsewhere_is_a_conversation_of_its_own(post: PostOffice) -
     assert [one.key for one in filed] == [post.came(1, numbers[0]), own(numbers[1])]
     assert post.heads(1, folder="own", folder_id=folder) == [own(numbers[1])]
     assert post.heads(1) == [post.came(1, numbers[2])]
-    assert post.run(items.sizes, 1, filed) == {(numbers[0], None, None): (2, 1), (numbers[0], None, folder): (2, 1)}
+    half = Summary(count=2, unread=1)
+    assert post.run(items.summaries, 1, filed) == {(numbers[0], None, None): half, (numbers[0], None, folder): half}
 
 
 def test_a_draft_is_a_conversation_of_its_own(post: PostOffice) -> None:

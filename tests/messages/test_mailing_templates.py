@@ -5,7 +5,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -120,7 +120,6 @@ def test_nobody_and_more_than_50000_are_refused() -> None:
 TEXT = st.text(alphabet="aż{}x \n", max_size=300)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["{a}", "{b}", "x", "{{", "}}", "żż"]), max_size=20), TEXT, TEXT)
 def test_the_length_is_that_of_the_result(pieces: list[str], first: str, second: str) -> None:
     """Against Python's own format: what is too long by it is refused, and nothing else."""

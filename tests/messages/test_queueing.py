@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import pytest
 from sqlalchemy import func, insert, select, text
 
 from postroom.clock import DAY, HOUR
@@ -120,6 +121,7 @@ def _mailing(tx: Tx, author: int) -> int:
     return int(message_id)
 
 
+@pytest.mark.alone
 def test_a_long_list_and_a_long_roll_take_two_statements_and_little_time(office: Office) -> None:
     message_id = office.run(_mailing, office.author)
     began = time.monotonic()

@@ -65,6 +65,7 @@ def organisation(tx: Tx, owner: int) -> int:
     return int(first)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_long_roll_is_made_in_seconds_and_in_constant_memory(office: Office) -> None:
     """In a process of its own, so that its memory is its own; twice, since the second roll takes the place of the first."""

@@ -255,7 +255,7 @@ def test_links_live_anew_from_the_retry(office: Office) -> None:
     assert (found[withdrawn].expires_at, found[withdrawn].revoked_at) == (NOW + 2 * DAY, NOW)
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ends=st.lists(st.sampled_from(["delivered", "failed", "expired", "cancelled", "suppressed"]), min_size=1, max_size=8),
     rounds=st.integers(1, 3),

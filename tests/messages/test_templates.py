@@ -1,7 +1,7 @@
 """Templates: names in braces and nothing else (wire contract of services/mailing)."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.errors import Invalid
@@ -71,7 +71,6 @@ def test_variables_of_any_other_form_are_refused(kept: str) -> None:
         templates.decoded(kept)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, NAMES), max_size=6), TEXTS)
 def test_any_text_can_be_written_as_a_template(pairs: list[tuple[str, str]], end: str) -> None:
     def escaped(text: str) -> str:
@@ -82,7 +81,6 @@ def test_any_text_can_be_written_as_a_template(pairs: list[tuple[str, str]], end
     assert filled(source, **values) == "".join(f"{text}<{name}>" for text, name in pairs) + end
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="{}ab_.0! ", max_size=30))
 def test_whatever_is_written_is_a_template_or_refused(source: str) -> None:
     try:

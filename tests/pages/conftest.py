@@ -1,11 +1,13 @@
 """A store with files to be fetched, and the shortest way to ask for them."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import update
 
 from postroom import clock
@@ -17,6 +19,20 @@ from postroom.storage.store import Store
 from postroom.storage.tables import attachments as attachments_table
 from tests.consent import Site, running_site
 from tests.dialects.conftest import Server
+
+CHROMIUM = shutil.which("chromium")
+
+QUIET = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-sandbox",
+]
+"""No service of anybody is asked for anything; without a sandbox, since tests may run as root."""
 
 
 class Shelf:
@@ -71,3 +87,27 @@ def server() -> Iterator[Server]:
 def site(sqlite_store: Store, server: Server) -> Iterator[Site]:
     with running_site(sqlite_store, server) as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser; skips where there is none. Not for the whole session: while it lives, an event loop of its own runs in this thread."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium; as root: make system-packages")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Browser) -> Iterator[Page]:
+    """A tab without scripts, and what the browser complained of, which must be nothing."""
+    context = chromium.new_context(java_script_enabled=False, locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    assert [text for text in complaints if "Content Security Policy" in text] == []

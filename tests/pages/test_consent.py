@@ -1,19 +1,21 @@
 """The page that logs people in and asks for their consent (contract §2.2), and attacks on it."""
 
+import base64
 import re
 
 import pytest
 from sqlalchemy import delete, select, update
 
+from postroom import clock
 from postroom.clock import HOUR
-from postroom.directory import clients, passwords
-from postroom.pages import consent
+from postroom.directory import clients, passwords, totp
+from postroom.pages import exchange
 from postroom.settings import HttpSettings, OAuthSettings
 from postroom.storage import tables
 from postroom.storage.database import Tx
 from tests.consent import CALLBACK, PASSWORD, SECONDS, Page, Site, Visitor
 
-WRONG = "The user name, the address or the password is wrong."
+WRONG = "The user name, the address, the password or the code is wrong."
 
 
 def arrived(site: Site, callback: str = CALLBACK, scopes: str = "mailclient", **parameters: str) -> Visitor:
@@ -86,6 +88,17 @@ def test_the_scheme_of_an_application_is_gone_back_to(site: Site) -> None:
     visitor = logged_in(site, callback="org.example.plan:/back")
     assert "form-action 'self' org.example.plan:;" in visitor.page.headers["Content-Security-Policy"]
     assert visitor.submit("allow").target.startswith("org.example.plan:/back?oauth_token=")
+
+
+def test_whoever_has_a_second_factor_gives_a_code_too(site: Site) -> None:
+    secret = base64.b32decode(site.store.database.write_now(totp.enrol, site.store.vault, site.jan))
+    visitor = arrived(site)
+    page = visitor.log_in(str(site.jan), PASSWORD)
+    assert (page.status, "The code from your app is needed, too." in page.text) == (403, True)
+    code = totp.code_at(secret, clock.now() // 30_000)
+    page = visitor.submit("log_in", name=str(site.jan), password="wrong", code=code)
+    assert (page.status, WRONG in page.text) == (403, True)
+    assert asks(visitor.submit("log_in", name=str(site.jan), password=PASSWORD, code=f" {code} "))
 
 
 @pytest.mark.parametrize("name", ["jan@uni.example", " JAN@Uni.Example ", "number"])
@@ -281,8 +294,8 @@ def test_a_session_ends_after_an_hour(site: Site, monkeypatch: pytest.MonkeyPatc
     site.store.database.write_now(
         lambda tx: tx.execute(update(tables.request_tokens).values(expires_at=tables.request_tokens.c.expires_at + HOUR)) and None
     )
-    later = consent.clock.now() + HOUR + 1
-    monkeypatch.setattr(consent.clock, "now", lambda: later)
+    later = exchange.clock.now() + HOUR + 1
+    monkeypatch.setattr(exchange.clock, "now", lambda: later)
     assert asks_for_password(visitor.open(token))
 
 

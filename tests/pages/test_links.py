@@ -167,7 +167,7 @@ def test_the_pages_are_accessible_and_say_what_to_do(shelf: Shelf, language: str
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(path=st.text(max_size=60), value=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=30))
 def test_nothing_that_can_be_sent_is_an_error_of_ours(shelf: Shelf, path: str, value: str) -> None:
     """The server never answers 500 to anything a client can send."""

@@ -219,4 +219,4 @@ def test_pages_are_read_only(get: Get) -> None:
 def test_the_page_at_the_root_leads_here(get: Get) -> None:
     for language in ("pl", "en"):
         page = Page(get("/", accept_language=language).text)
-        assert [urljoin("/", anchor["href"] or "") for anchor in page.all("a")] == [FIRST]
+        assert FIRST in [urljoin("/", anchor["href"] or "") for anchor in page.all("a")]

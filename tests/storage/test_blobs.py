@@ -38,7 +38,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(parts=st.lists(st.binary(max_size=1000), max_size=5), start=st.integers(0, 3000), length=st.integers(0, 3000))
 def test_every_part_of_what_was_written_can_be_read(blobs: FolderBlobs, parts: Sequence[bytes], start: int, length: int) -> None:
     async def main() -> None:

@@ -92,6 +92,7 @@ def test_a_process_that_does_not_let_go_makes_the_store_unavailable(tmp_path: Pa
     database.close()
 
 
+@pytest.mark.alone
 def test_a_writer_without_pause_leaves_room_for_others(tmp_path: Path) -> None:
     """Two stores on one file, as API and worker are: one writes as fast as it can, the other gets each commit within moments."""
     busy, other = SqliteDatabase(tmp_path / "d"), SqliteDatabase(tmp_path / "d")

@@ -49,6 +49,7 @@ def count(tx: Tx) -> int:
     return tx.execute(select(func.count()).select_from(institutional_addresses)).scalar_one()
 
 
+@pytest.mark.alone
 def test_a_commit_wakes_whoever_waits_within_50_ms(store: Store) -> None:
     """The median, since others use this machine too; nobody waits for a second."""
 
@@ -73,6 +74,7 @@ def test_a_commit_wakes_whoever_waits_within_50_ms(store: Store) -> None:
     assert max(seconds) < 1.0
 
 
+@pytest.mark.alone
 def test_waiting_costs_no_cpu_worth_measuring(store: Store) -> None:
     """Less than one percent of one core, the looks for safety included."""
 
@@ -91,6 +93,7 @@ def test_waiting_costs_no_cpu_worth_measuring(store: Store) -> None:
     assert asyncio.run(main()) < 0.01
 
 
+@pytest.mark.alone
 def test_a_busy_store_wakes_nobody_more_often_than_is_of_use(store: Store) -> None:
     """One look finds everything, so a flood of commits is a few dozen wake-ups a second."""
 

@@ -38,6 +38,10 @@ def add_to(app: typer.Typer) -> None:
 def add_client(  # noqa: PLR0917 - what a person may say of a program
     name: Annotated[str, typer.Argument(help="What the program is called.")],
     administrative: Annotated[bool, typer.Option("--administrative", help="It may act for anybody, without a token.")] = False,  # noqa: FBT002 - a flag
+    user: Annotated[
+        int | None,
+        typer.Option(min=1, help="Make it a personal key: it acts for the person with this number, without a token.", metavar="NUMBER"),
+    ] = None,
     callback: Callback = None,
     url: Url = None,
     email: Email = None,
@@ -49,7 +53,7 @@ def add_client(  # noqa: PLR0917 - what a person may say of a program
     contact = contacts.Contact(url=url, email=email or "", callbacks=tuple(callback or ()))
     with opened_store() as store:
         add = store.database.write_now
-        client = add(clients.add_client, store.vault, name, administrative=administrative, now=clock.now(), contact=contact)
+        client = add(clients.add_client, store.vault, name, administrative=administrative, now=clock.now(), contact=contact, user_id=user)
     if as_json:
         print_json({"id": client.id, "key": client.key, "secret": client.secret})
     else:
@@ -60,7 +64,7 @@ def list_clients(as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
     """List the programs that may call the API, and those that no longer may."""
     from postroom.directory import contacts  # noqa: PLC0415 - as above
 
-    shown = table("Clients", "client", "name", "key", "state", "administrative", "since", times=("since",), whole=("key",))
+    shown = table("Clients", "client", "name", "key", "state", "administrative", "person", "since", times=("since",), whole=("key",))
     after = 0
     with opened_store() as store:
         while programs := store.database.read_now(contacts.programs, after, _PAGE):
@@ -68,7 +72,8 @@ def list_clients(as_json: AsJson = False) -> None:  # noqa: FBT002 - a flag
                 if as_json:
                     print_json(program)
                 state, administrative = "active" if program.active else "disabled", "yes" if program.administrative else ""
-                row(shown, program.id, program.name, program.key, state, administrative, moment(program.created_at))
+                person = program.user_id or ""
+                row(shown, program.id, program.name, program.key, state, administrative, person, moment(program.created_at))
             after = programs[-1].id
     if not as_json:
         console().print(shown if after else "There is no client; 'postroom client add NAME' makes one.")
@@ -88,6 +93,7 @@ def show_client(key: Key, as_json: AsJson = False) -> None:  # noqa: FBT002 - a 
     row(shown, "key", program.key)
     row(shown, "state", "active" if program.active else "disabled")
     row(shown, "administrative", "yes" if program.administrative else "no")
+    row(shown, "person", program.user_id or "")
     row(shown, "since", moment(program.created_at))
     row(shown, "page", contact.url or "")
     row(shown, "address", contact.email)
@@ -129,7 +135,7 @@ def add_token(
     as_json: AsJson = False,  # noqa: FBT002 - as above
 ) -> None:
     """Let a client act for a person within scopes, and print the token and its secret: this once, they are kept encrypted."""
-    from postroom.dialects.usos.scopes import SCOPES  # noqa: PLC0415 - as above
+    from postroom.application import SCOPES  # noqa: PLC0415 - as above
     from postroom.directory import clients  # noqa: PLC0415 - as above
     from postroom.directory.records import Token  # noqa: PLC0415 - as above
     from postroom.storage.database import Tx  # noqa: PLC0415 - as above
@@ -137,7 +143,9 @@ def add_token(
 
     for unknown in sorted(set(scope) - SCOPES.keys()):
         near = difflib.get_close_matches(unknown, SCOPES, 1)
-        raise CommandFailure(f"There is no scope {unknown!r}; {f'did you mean {near[0]}?' if near else 'docs/usos.md lists them.'}")
+        raise CommandFailure(
+            f"There is no scope {unknown!r}; {f'did you mean {near[0]}?' if near else 'docs/usos.md and docs/schoology.md tell them.'}"
+        )
 
     def add(tx: Tx, vault: Vault) -> Token:
         client = clients.client_by_key(tx, vault, client_key)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:  # loading SQLAlchemy takes longer than all the rest of the co
     from postroom.directory.finding import Found
     from postroom.directory.importing import ImportFailed, Progress
     from postroom.directory.records import Person
-    from postroom.storage.store import Store
 
 _SHOWN: Final = 50
 
@@ -32,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     people.command("password", epilog="Example: postroom user password 17")(set_password)
     people.command("totp", epilog="Example: postroom user totp 17")(set_second_factor)
     people.command("logout", epilog="Example: postroom user logout 17")(log_out)
+    people.command("notify", epilog="Example: postroom user notify 17 digest --no-content")(notify)
 
 
 def import_folder(
@@ -144,7 +144,7 @@ def set_password(
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Give a person the password to log in with, on pages and at interfaces. Open sessions end; tokens of programs hold."""
-    from postroom.directory import passwords, sessions  # noqa: PLC0415 - loaded by the commands that need it
+    from postroom.directory import passwords, people, sessions  # noqa: PLC0415 - loaded by the commands that need it
     from postroom.storage.database import Tx  # noqa: PLC0415 - as above
 
     def keep(tx: Tx, user_id: int, password_hash: str, now: int) -> None:
@@ -152,8 +152,8 @@ def set_password(
         sessions.end_all(tx, user_id)
 
     with opened_store() as store:
-        person = _person(store, user)
-        whose = _in_words(person)
+        person = store.database.read_now(people.get, _number(user))
+        whose = _whose(person)
         asked = f"Password for {whose}"
         password = sys.stdin.readline().rstrip("\r\n") if stdin else typer.prompt(asked, hide_input=True, confirmation_prompt=True)
         passwords.check(password)
@@ -169,38 +169,57 @@ def set_second_factor(
 
     Doing it again makes another secret, which the app must be given anew. Open sessions and tokens of programs hold.
     """
-    from postroom.directory import totp  # noqa: PLC0415 - loaded by the commands that need it
+    from postroom.directory import people, totp  # noqa: PLC0415 - loaded by the commands that need it
 
     with opened_store() as store:
-        person = _person(store, user)
+        person = store.database.read_now(people.get, _number(user))
         if off:
             store.database.write_now(totp.remove, person.id)
         else:
             secret = store.database.write_now(totp.enrol, store.vault, person.id)
     if off:
-        console().print(f"The password alone is enough for {_in_words(person)}.", markup=False, soft_wrap=True)
+        console().print(f"The password alone is enough for {_whose(person)}.", markup=False, soft_wrap=True)
     else:
-        console().print(f"For the app of {_in_words(person)}; it is not shown again:", markup=False, soft_wrap=True)
+        console().print(f"For the app of {_whose(person)}; it is not shown again:", markup=False, soft_wrap=True)
         typer.echo(totp.uri(secret, person.email or str(person.id), store.settings.mail.organisation))
 
 
 def log_out(user: User) -> None:
     """End the sessions that programs opened with a person's password. Tokens of programs hold: 'postroom token revoke' ends those."""
-    from postroom.directory import sessions  # noqa: PLC0415 - as above
+    from postroom.directory import people, sessions  # noqa: PLC0415 - as above
 
     with opened_store() as store:
-        person = _person(store, user)
+        person = store.database.read_now(people.get, _number(user))
         ended = store.database.write_now(sessions.end_all, person.id)
-    console().print(f"Ended for {_in_words(person)}: {ended}.", markup=False, soft_wrap=True)
+    console().print(f"Ended for {_whose(person)}: {ended}.", markup=False, soft_wrap=True)
 
 
-def _person(store: "Store", user: str) -> "Person":
-    from postroom.directory import people  # noqa: PLC0415 - as above
+def notify(
+    user: User,
+    choice: Annotated[str, typer.Argument(help="off, each (a mail for each message), or digest (one a day at most).", metavar="CHOICE")],
+    content: Annotated[
+        bool | None, typer.Option(help="Whether the mails may hold what was written; without the option, that stays as it is.")
+    ] = None,
+) -> None:
+    """Choose whether a person gets mails that tell of private messages; people can choose on the page /notifications themselves."""
+    from postroom.directory import people, preferences  # noqa: PLC0415 - loaded by the commands that need it
 
+    chosen = preferences.checked(choice)
+    with opened_store() as store:
+        person = store.database.read_now(people.get, _number(user))
+        before = store.database.read_now(preferences.get, person.id)
+        after = preferences.Preference(notify=chosen, content=before.content if content is None else content)
+        store.database.write_now(preferences.choose, person.id, after, clock.now())
+    quoting = "with" if after.content else "without"
+    told = "off" if chosen == "off" else f"{chosen}, {quoting} what was written"
+    console().print(f"Notifications of {_whose(person)}: {told}.", markup=False, soft_wrap=True)
+
+
+def _number(user: str) -> int:
     if not user.isdecimal():
         raise CommandFailure(f"{user!r} is not the number of a person; 'postroom find NAME' shows it.")
-    return store.database.read_now(people.get, int(user))
+    return int(user)
 
 
-def _in_words(person: "Person") -> str:
+def _whose(person: "Person") -> str:
     return f"{person.first_name} {person.last_name} (number {person.id}{f', uid {person.uid}' if person.uid else ''})"

@@ -17,7 +17,7 @@ from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, grants, sessions, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import attachments, idempotency, reports, retention, uploads
+from postroom.messages import attachments, idempotency, notifications, reports, retention, uploads
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.store import Store
 
@@ -28,7 +28,7 @@ _LIMIT: Final = 1_000
 """Rows that one step touches at most, so that nobody waits for it long; others may write between two of them."""
 
 _FEW: Final = 100
-"""Messages whose end, or whose report, one step writes at most."""
+"""Messages whose end, or whose report, one step writes at most; and people whose digests it writes."""
 
 _ROUNDS: Final = 200
 """Steps of one kind at a time at most."""
@@ -168,6 +168,11 @@ async def _report_bounces(store: Store, now: int) -> int:
     return await store.database.write(reports.report_late_bounces, store.settings, now, _FEW)
 
 
+async def _send_digests(store: Store, now: int) -> int:
+    """Tell people of unread private messages, who want to hear of them once a day."""
+    return await store.database.write(notifications.queue_digests, store.settings, now, _FEW)
+
+
 async def _forget_workers(store: Store, now: int) -> int:
     """Forget workers that have told nothing for long."""
     return await store.database.write(presence.prune, now)
@@ -179,6 +184,7 @@ _STEPS: Final[dict[str, Step]] = {
     "links": _withdraw_links,
     "uploads": _forget_uploads,
     "bounces": _report_bounces,
+    "digests": _send_digests,
     "retained": _remove_messages,
     "orphans": _sweep_somewhere,
     "nonces": _forget_nonces,

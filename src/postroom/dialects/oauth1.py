@@ -14,8 +14,8 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any, ClassVar, Final
+from urllib.parse import quote, urlencode
 from urllib.request import parse_http_list
 
 from msgspec import Struct
@@ -78,6 +78,18 @@ class Replayed(Malformed):
 
 class Refused(OAuthError):
     """The consumer, token or signature is not valid."""
+
+
+class Form(Struct, frozen=True):
+    """An answer in the form of an urlencoded body, whatever format was asked for: what OAuth 1.0 calls for (RFC 5849 §2.1)."""
+
+    TYPE: ClassVar[str] = "application/x-www-form-urlencoded"
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def encoded(self) -> bytes:
+        """Return the body."""
+        return urlencode(self.pairs).encode()
 
 
 class Claim(Struct, frozen=True, kw_only=True):

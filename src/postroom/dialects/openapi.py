@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of an interface, made from its operations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,12 +21,14 @@ class Interface(Struct, frozen=True, kw_only=True):
     """Where the paths begin."""
     security: Mapping[str, Mapping[str, str]]
     """Security schemes by their names."""
-    errors: Mapping[int, str]
-    """Statuses that every operation may answer with, and what each is for."""
-    error: type[Struct] | type[str]
-    """The body of an error."""
+    types: tuple[str, ...]
+    """Media types of objects."""
     uploads: str
     """Media type of bodies that are no objects."""
+    errors: Mapping[int, str]
+    """Statuses that every operation may answer with, and what each is for."""
+    error: Callable[[int], Mapping[str, type]]
+    """The status of an error → what its body holds, by media type; nothing for an empty one."""
 
 
 def document(interface: Interface, operations: Operations) -> dict[str, Any]:
@@ -47,9 +49,10 @@ def document(interface: Interface, operations: Operations) -> dict[str, Any]:
 
 def _records(interface: Interface, operations: Operations) -> list[type[Struct]]:
     """List the records that stand in bodies and answers, each once."""
-    found: list[Any] = [interface.error]
+    found: list[Any] = []
     for operation in operations:
-        found += [operation.body, *operation.answers.values()]
+        refused = [kind for status in (*interface.errors, *operation.errors) for kind in interface.error(status).values()]
+        found += [operation.body, *operation.answers.values(), *refused]
     return [record for record in dict.fromkeys(found) if _is_record(record)]
 
 
@@ -62,15 +65,15 @@ def _described(interface: Interface, operation: Operation[Any, Any, Any]) -> dic
         "operationId": operation.name,
         "summary": operation.summary,
         "parameters": _parameters(operation),
-        "responses": {str(status): _answer(status, record) for status, record in operation.answers.items()}
+        "responses": {str(status): _answer(interface, status, record) for status, record in operation.answers.items()}
         | _refusals(interface, operation),
     }
     if operation.description:
         described["description"] = operation.description
     if operation.body is bytes:
-        described["requestBody"] = {"required": True, "content": {interface.uploads: {"schema": {"type": "string"}}}}
+        described["requestBody"] = {"required": True, "content": _content([(interface.uploads, str)])}
     elif operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _json(operation.body)}
+        described["requestBody"] = {"required": True, "content": _object(interface, operation.body)}
     return described
 
 
@@ -86,16 +89,28 @@ def _parameters(operation: Operation[Any, Any, Any]) -> list[dict[str, Any]]:
     return described
 
 
-def _answer(status: int, record: type[Struct] | None) -> dict[str, Any]:
-    return {"description": _PHRASES[status]} | ({} if record is None else {"content": _json(record)})
+def _answer(interface: Interface, status: int, record: type[Struct] | None) -> dict[str, Any]:
+    return {"description": _PHRASES[status]} | ({} if record is None else {"content": _object(interface, record)})
 
 
 def _refusals(interface: Interface, operation: Operation[Any, Any, Any]) -> dict[str, Any]:
     """Describe the errors of an operation by their status."""
     found = {**interface.errors, **operation.errors}
-    return {str(status): {"description": what, "content": _json(interface.error)} for status, what in sorted(found.items())}
+    return {str(status): _refusal(interface, status, what) for status, what in sorted(found.items())}
 
 
-def _json(kind: type) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(name=kind.__name__)} if _is_record(kind) else msgspec.json.schema(kind)
-    return {"application/json": {"schema": schema}}
+def _refusal(interface: Interface, status: int, what: str) -> dict[str, Any]:
+    held = interface.error(status)
+    return {"description": what} | ({"content": _content(held.items())} if held else {})
+
+
+def _object(interface: Interface, record: type) -> dict[str, Any]:
+    return _content((media_type, record) for media_type in interface.types)
+
+
+def _content(held: Iterable[tuple[str, type]]) -> dict[str, Any]:
+    return {media_type: {"schema": _schema(kind)} for media_type, kind in held}
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)} if _is_record(kind) else msgspec.json.schema(kind)

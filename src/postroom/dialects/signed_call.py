@@ -57,9 +57,9 @@ class SignedCall:
         if nonce is None:
             return await write(unit, *args, **kwargs)
         outcome = await write(_claim_and_work, nonce, lambda tx: unit(tx, *args, **kwargs))
-        self._nonce = None
         if outcome is None:
             raise oauth1.Replayed(nonce.nonce)
+        self._nonce = None
         if isinstance(outcome, _Refused):
             raise outcome.error
         return outcome.result

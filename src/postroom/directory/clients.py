@@ -28,8 +28,10 @@ _ALPHABET: Final = string.ascii_letters + string.digits
 
 # Every signed request runs these three.
 _CLIENT: Final = plain.compiled(
-    lambda _: select(clients.c.id, clients.c.secret, clients.c.name, clients.c.administrative, clients.c.user_id).where(
-        clients.c.key == bindparam("key"), clients.c.active
+    lambda _: (
+        select(clients.c.id, clients.c.secret, clients.c.name, clients.c.administrative, clients.c.user_id)
+        .where(clients.c.key == bindparam("key"), clients.c.active)
+        .where(or_(clients.c.user_id.is_(None), select(users.c.id).where(users.c.id == clients.c.user_id, users.c.active).exists()))
     )
 )
 _TOKEN: Final = plain.compiled(
@@ -70,7 +72,10 @@ def add_client(
 
 
 def client_by_key(tx: Tx, vault: Vault, key: str) -> Client | None:
-    """Return the active client with this key. Raises ``Unavailable`` when the secret key of the installation was changed."""
+    """Return the active client with this key; a personal key ends with its person.
+
+    Raises ``Unavailable`` when the secret key of the installation was changed.
+    """
     if not storable(key):
         return None
     rows = plain.run(tx, (_CLIENT, {"key": key}))[0]
@@ -174,6 +179,12 @@ def claim_nonce(tx: Tx, client_id: int, timestamp: int, nonce: str) -> bool:
         raise Invalid("oauth_nonce", "control characters are not allowed")
     values = {"client_id": client_id, "timestamp": timestamp, "nonce": nonce}
     return bool(plain.run(tx, (_CLAIM_NONCE, values))[0])
+
+
+def has_used_nonce(tx: Tx, client_id: int, timestamp: int, nonce: str) -> bool:
+    """Tell whether this client has used a nonce up with this timestamp."""
+    own = (nonces.c.client_id == client_id, nonces.c.timestamp == timestamp, nonces.c.nonce == nonce)
+    return storable(nonce) and tx.execute(select(nonces.c.nonce).where(*own)).first() is not None
 
 
 def prune_nonces(tx: Tx, before_timestamp: int, limit: int) -> int:

@@ -36,6 +36,8 @@ class Program(Struct, frozen=True, kw_only=True):
     administrative: bool
     active: bool
     created_at: int
+    user_id: int | None
+    """Whose personal key it is."""
     contact: Contact
 
 
@@ -80,5 +82,6 @@ def _program(row: Row[*tuple[Any, ...]]) -> Program:
         administrative=row.administrative,
         active=row.active,
         created_at=row.created_at,
+        user_id=row.user_id,
         contact=Contact(url=row.url, email=row.email, callbacks=tuple(row.callbacks.splitlines())),
     )

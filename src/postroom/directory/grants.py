@@ -1,14 +1,18 @@
-"""Consent of people to programs (OAuth 1.0a, RFC 5849 §2): a program asks, a person allows or refuses, the program gets a token.
+"""Consent of people to programs (OAuth 1.0, RFC 5849 §2): a program asks, a person allows or refuses, the program gets a token.
 
 A request token is good for one question and one exchange, within half an hour. The verifier proves to the program's server that the
 person came back to it; only its signature is kept. Where the person has to type it, it is a PIN of eight digits, and five wrong ones
 end the request.
+
+A dialect may ask as OAuth 1.0 was before its revision A: the callback is named when the person comes, and there is no verifier, neither
+made nor wanted. Such a request stays one of that kind to its end.
 """
 
 import secrets
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
@@ -30,6 +34,8 @@ TRIES: Final = 5
 KEPT: Final = 30 * DAY
 """How long after its end a token is kept: so long a person who has allowed something is not asked for it again."""
 
+_NAMED_LATER: Final = ""
+"""In place of a callback, in a request without a verifier: the person brings it along."""
 _PIN_DIGITS: Final = 8
 _VERIFIER_BYTES: Final = 24
 
@@ -46,11 +52,18 @@ class Question(Struct, frozen=True, kw_only=True):
     client_url: str | None
     callback: str
     scopes: frozenset[str]
+    verified: bool
+    """A verifier goes back with the person, as revision A has it."""
 
     @property
     def out_of_band(self) -> bool:
         """The person carries the verifier to the program."""
         return self.callback == OUT_OF_BAND
+
+    @property
+    def stays(self) -> bool:
+        """The person stays on the page: nobody has named a callback."""
+        return self.callback in {OUT_OF_BAND, _NAMED_LATER}
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -66,13 +79,15 @@ class Standing(Struct, frozen=True, kw_only=True):
     """``None``: it holds until it is revoked."""
 
 
-def ask(tx: Tx, vault: Vault, client_id: int, callback: str, scopes: Iterable[str], now: int) -> RequestToken:  # noqa: PLR0917 - as units are called
+def ask(tx: Tx, vault: Vault, client_id: int, callback: str | None, scopes: Iterable[str], now: int) -> RequestToken:  # noqa: PLR0917 - as units are called
     """Begin a request of a program for a person's consent.
 
-    Raises ``Invalid("callback", …)`` for one that is neither ``oob`` nor registered by this program, and ``TooLarge``.
+    Without a callback it is one that is named later, and there is no verifier. Raises ``Invalid("callback", …)`` for one that is neither
+    ``oob`` nor registered by this program, and ``TooLarge``.
     """
-    if callback != OUT_OF_BAND and not allowed(check(callback), _registered(tx, client_id)):
-        raise Invalid("callback", "this consumer has not registered it")
+    if callback not in {OUT_OF_BAND, None}:
+        _check_registered(tx, client_id, callback)
+    callback = _NAMED_LATER if callback is None else callback
     token, secret = clients.new_credentials()
     wanted = frozenset(scopes)
     tx.execute(
@@ -107,17 +122,24 @@ def question(tx: Tx, token: str, now: int) -> Question | None:
         client_url=row.url,
         callback=row.callback,
         scopes=clients.split_scopes(row.scopes),
+        verified=row.callback != _NAMED_LATER,
     )
 
 
-def allow(tx: Tx, vault: Vault, asked: Question, user_id: int, now: int) -> str:
-    """Let a person say yes; return the verifier. Raises ``NotFound("request_token", …)`` when the question was answered, or is over."""
-    verifier = (
-        "".join(secrets.choice("0123456789") for _ in range(_PIN_DIGITS)) if asked.out_of_band else secrets.token_hex(_VERIFIER_BYTES)
-    )
-    answered = (
-        update(request_tokens).where(*_open(asked.token, now)).values(user_id=user_id, verifier=_signed(vault, asked.token, verifier))
-    )
+def with_callback(tx: Tx, asked: Question, callback: str) -> Question:
+    """Return the question with the callback that a person brought along. Raises ``Invalid("callback", …)`` as ``ask``, and ``TooLarge``."""
+    _check_registered(tx, asked.client_id, callback)
+    return msgspec.structs.replace(asked, callback=callback)
+
+
+def allow(tx: Tx, vault: Vault, asked: Question, user_id: int, now: int) -> str | None:
+    """Let a person say yes; return the verifier, if there is one.
+
+    Raises ``NotFound("request_token", …)`` when the question was answered, or is over.
+    """
+    verifier = _new_verifier(asked) if asked.verified else None
+    kept = None if verifier is None else _signed(vault, asked.token, verifier)
+    answered = update(request_tokens).where(*_open(asked.token, now)).values(user_id=user_id, verifier=kept)
     if tx.execute(answered).rowcount == 0:
         raise NotFound("request_token", asked.token)
     return verifier
@@ -129,16 +151,17 @@ def refuse(tx: Tx, asked: Question, now: int) -> None:
         raise NotFound("request_token", asked.token)
 
 
-def exchange(tx: Tx, vault: Vault, token: str, verifier: str, now: int, expires_at: int | None) -> Token | None:  # noqa: PLR0917 - as above
+def exchange(tx: Tx, vault: Vault, token: str, verifier: str | None, now: int, expires_at: int | None) -> Token | None:  # noqa: PLR0917 - as above
     """Exchange a request token that a person has allowed for an access token, once; ``None`` for a wrong verifier (``TRIES``).
 
-    Raises ``NotFound("request_token", …)`` when it is unknown, not answered yet, exchanged or expired.
+    ``verifier`` is ``None`` for a request without one, and for no other. Raises ``NotFound("request_token", …)`` when it is unknown, not
+    answered yet, exchanged, expired, or of the other kind.
     """
     row = tx.execute(select(request_tokens).where(_r.token == token, _r.expires_at > now).with_for_update()).first()
-    if row is None or row.user_id is None:
+    if row is None or row.user_id is None or (row.verifier is None) != (verifier is None):
         raise NotFound("request_token", token)
     own = delete(request_tokens).where(_r.id == row.id)
-    if not secrets.compare_digest(_signed(vault, token, verifier), row.verifier):
+    if verifier is not None and not secrets.compare_digest(_signed(vault, token, verifier), row.verifier):
         wrong = row.wrong_verifiers + 1
         tx.execute(own if wrong >= TRIES else update(request_tokens).where(_r.id == row.id).values(wrong_verifiers=wrong))
         return None
@@ -199,8 +222,16 @@ def forget_tokens(tx: Tx, before: int, limit: int) -> int:
     return 0
 
 
-def _registered(tx: Tx, client_id: int) -> list[str]:
-    return str(tx.execute(select(clients_table.c.callbacks).where(clients_table.c.id == client_id)).scalar_one()).splitlines()
+def _check_registered(tx: Tx, client_id: int, callback: str) -> None:
+    registered = tx.execute(select(clients_table.c.callbacks).where(clients_table.c.id == client_id)).scalar_one()
+    if not allowed(check(callback), str(registered).splitlines()):
+        raise Invalid("callback", "this consumer has not registered it")
+
+
+def _new_verifier(asked: Question) -> str:
+    if asked.out_of_band:
+        return "".join(secrets.choice("0123456789") for _ in range(_PIN_DIGITS))
+    return secrets.token_hex(_VERIFIER_BYTES)
 
 
 def _open(token: str, now: int) -> tuple[ColumnElement[bool], ...]:

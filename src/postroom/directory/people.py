@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from postroom.directory import emails, names
 from postroom.directory.inserting import insert_into
 from postroom.directory.records import Person
-from postroom.directory.values import MAX_KEY, MAX_NAME, MAX_ROLE, MAX_URL, check_line, chunks, known
+from postroom.directory.values import MAX_KEY, MAX_NAME, MAX_ROLE, MAX_URL, check_line, chunks, known, storable
 from postroom.errors import Invalid, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.tables import users
@@ -102,6 +102,21 @@ def by_email(tx: Tx, email: str, limit: int) -> list[Person]:
     theirs = or_(func.lower(users.c.email) == normal.lower(), func.lower(users.c.alt_email) == normal.lower())
     found = select(*_COLUMNS).where(theirs, users.c.active).order_by(users.c.id).limit(limit)
     return [Person(**row._asdict()) for row in tx.execute(found)]
+
+
+def by_uid(tx: Tx, uid: str) -> Person | None:
+    """Return the active person with this key in the system that people are imported from."""
+    if not storable(uid):
+        return None
+    row = tx.execute(select(*_COLUMNS).where(users.c.uid == uid, users.c.active)).first()
+    return None if row is None else Person(**row._asdict())
+
+
+def page(tx: Tx, start: int, limit: int) -> tuple[list[Person], int]:
+    """Return up to ``limit`` active people from the ``start``-th on, by number; and how many there are."""
+    rows = tx.execute(select(*_COLUMNS).where(users.c.active).order_by(users.c.id).offset(start).limit(limit))
+    total = tx.execute(select(func.count()).select_from(users).where(users.c.active)).scalar_one()
+    return [Person(**row._asdict()) for row in rows], int(total)
 
 
 def existing_ids(tx: Tx, ids: Iterable[int]) -> set[int]:

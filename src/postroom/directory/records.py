@@ -92,7 +92,7 @@ class RequestToken(Struct, frozen=True, kw_only=True):
     secret: str
     client_id: int
     callback: str
-    """URL that the person is sent to afterwards; ``oob``: the verifier is shown instead."""
+    """URL that the person is sent to afterwards; ``oob``: the verifier is shown instead; empty: it is named later."""
     scopes: frozenset[str]
     user_id: int | None
     """Who consented; ``None`` as long as nobody did."""

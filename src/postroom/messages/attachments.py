@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, insert, null, select, union_all, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, insert, null, or_, select, union_all, update
 from sqlalchemy import delete as delete_from
 
 from postroom.directory.values import LARGEST_ID, chunks, known
@@ -21,7 +21,7 @@ from postroom.messages.records import MAX_ATTACHMENTS, MAX_DESCRIPTION, MAX_FILE
 from postroom.messages.texts import check_line
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import attachments, messages, uploads
+from postroom.storage.tables import attachments, messages, recipients, uploads
 
 _COLUMNS: Final = tuple(attachments.c[name] for name in Attachment.__struct_fields__)
 _PURPOSE: Final = "link"
@@ -106,6 +106,21 @@ def get(tx: Tx, author_id: int, attachment_id: int) -> Attachment:
     if found is None:
         raise NotFound("attachment", attachment_id)
     return found
+
+
+def seen_by(tx: Tx, user_id: int, attachment_id: int, now: int) -> Attachment:
+    """Return an attachment of a message that this person sees: wrote and sent, or received, and did not delete. One query.
+
+    Raises ``NotFound("attachment", id)``, and ``WrongState("gone")`` when its time is over or it was withdrawn.
+    """
+    wrote = and_(messages.c.author_id == user_id, messages.c.sent_at != null(), messages.c.deleted_at == null())
+    r = recipients.c
+    received = exists().where(r.message_id == messages.c.id, r.user_id == user_id, r.received_at != null(), r.deleted_at == null())
+    statement = select(*_COLUMNS).join(messages, messages.c.id == attachments.c.message_id).where(or_(wrote, received))
+    row = tx.execute(statement.where(attachments.c.id == attachment_id)).one_or_none() if 0 < attachment_id <= LARGEST_ID else None
+    if row is None:
+        raise NotFound("attachment", attachment_id)
+    return _check_alive(_attachment(row), now)
 
 
 def by_ids(tx: Tx, author_id: int, ids: Iterable[int]) -> dict[int, Attachment]:
@@ -207,10 +222,7 @@ def by_link(tx: Tx, vault: Vault, attachment_id: int, signature: str, now: int) 
     attachment = None if row is None else _attachment(row)
     if attachment is None or not (signature.isascii() and vault.verify(_PURPOSE, _signed(attachment), signature)):
         raise NotFound("attachment", attachment_id)
-    expired = attachment.expires_at is not None and attachment.expires_at <= now
-    if expired or attachment.revoked_at is not None:
-        raise WrongState("gone")
-    return attachment
+    return _check_alive(attachment, now)
 
 
 def start_clock(tx: Tx, message_id: int, end: int, last_try: int) -> None:
@@ -232,6 +244,13 @@ def _of(author_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
 
 def _attachment(row: Row[Any]) -> Attachment:
     return Attachment(**row._asdict())
+
+
+def _check_alive(attachment: Attachment, now: int) -> Attachment:
+    expired = attachment.expires_at is not None and attachment.expires_at <= now
+    if expired or attachment.revoked_at is not None:
+        raise WrongState("gone")
+    return attachment
 
 
 def _signed(attachment: Attachment) -> str:

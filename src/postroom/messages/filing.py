@@ -6,7 +6,7 @@ it is, without an error. The number of statements does not depend on the number 
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, null, update
 
@@ -46,6 +46,12 @@ def remove(tx: Tx, user_id: int, keys: Iterable[Key], now: int) -> None:
     """Take items away for good, for this person."""
     gone = {"place": null(), "folder_id": null(), "deleted_at": now}
     _file(tx, user_id, items.find(tx, user_id, keys), gone, now)
+
+
+def empty(tx: Tx, user_id: int, folder: Literal["trash", "spam"]) -> None:
+    """Take everything away for good that lies in the trash, or among spam. Two statements."""
+    for table, owner in ((messages, messages.c.author_id), (recipients, recipients.c.user_id)):
+        tx.execute(update(table).where(owner == user_id, table.c.place == folder).values(place=None))
 
 
 def mark_read(tx: Tx, user_id: int, keys: Iterable[Key], now: int, *, read: bool) -> None:

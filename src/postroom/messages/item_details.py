@@ -4,6 +4,7 @@ Everybody is named as the mail names them. Hidden recipients are shown to the au
 each got a mail of their own.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ MAX_SHOWN: Final = 100
 """Recipients that are shown of a message that is no letter."""
 
 _READ_FOR_INTRODUCTION: Final = 4_000
-_HAS_CALENDAR: Final = '"calendar":{'
+_UID: Final = re.compile(r"^UID(?:;[^:\r\n]*)?:([^\r\n]{1,500})", re.MULTILINE | re.IGNORECASE)
 
 _m: Final = messages.c
 _r: Final = recipients.c
@@ -60,7 +61,8 @@ class Item(Struct, frozen=True, kw_only=True):
     unread: bool
     answered: bool
     has_files: bool
-    has_calendar: bool
+    calendar_uid: str
+    """Of the event that it brings; empty if there is none."""
     size: int
     """Bytes of the text and the files."""
     label_ids: list[int]
@@ -168,7 +170,7 @@ def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], att
         unread=bool(row.unread),
         answered=bool(row.answered),
         has_files=bool(row.has_files),
-        has_calendar=mail.calendar is not None,
+        calendar_uid=_uid(mail.calendar.ics) if mail.calendar is not None else "",
         size=row.size,
         label_ids=label_ids,
         identifier=_identifier(reader, found, row, mail.message_id),
@@ -227,6 +229,11 @@ def _address(row: Row[Any], *, own: bool) -> str:
         return row.came_by or ""
     sender = named_mailboxes.parse(letter_records.decoded(row.options).sender) if row.letter else None
     return sender.email if sender is not None else row.author_email or ""
+
+
+def _uid(ics: str) -> str:
+    found = _UID.search(ics)
+    return found[1].strip() if found else "?"
 
 
 def _identifier(reader: Reader, found: Found, row: Row[Any], given: str) -> str:

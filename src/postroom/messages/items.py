@@ -14,6 +14,7 @@ has put it into the trash, among spam or into a folder of their own. Nobody sees
 from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
@@ -46,6 +47,7 @@ COUNTED: Final = 1_000
 
 _IS_TEMPLATE: Final = '"is_template":true'
 """What the options of a template hold (``letter_records``), and those of no draft: within a text the quotes are escaped."""
+_LARGEST_LINE: Final = 2**62
 _CALENDAR: Final = '"calendar":{'
 
 
@@ -65,7 +67,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     folder: FolderName = "inbox"
     folder_id: int | None = None
-    """Of a folder of one's own."""
+    """Of a folder of one's own; ``None``: whichever."""
     unread: bool | None = None
     with_files: bool | None = None
     important: bool | None = None
@@ -88,6 +90,23 @@ class Wanted(Struct, frozen=True, kw_only=True):
     def is_plain(self) -> bool:
         """Whether the folder is all that matters."""
         return self == Wanted(folder=self.folder, folder_id=self.folder_id, oldest_first=self.oldest_first)
+
+
+class Summary(Struct, kw_only=True):
+    """What a conversation comes to."""
+
+    count: int = 0
+    unread: int = 0
+    important: bool = False
+    has_files: bool = False
+    label_ids: set[int] = msgspec.field(default_factory=set)
+
+    def add(self, count: int, unread: int, important: bool, has_files: bool) -> None:  # noqa: FBT001 - a row
+        """Add the items of one kind."""
+        self.count += count
+        self.unread += unread
+        self.important |= important
+        self.has_files |= has_files
 
 
 class Found(NamedTuple):
@@ -205,7 +224,8 @@ def find(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
     found = []
     for chunk in chunks(dict.fromkeys(keys)):
         for source in _sources(user_id):
-            numbers = [key.id for key in chunk if key.own == source.own and 0 < key.id <= LARGEST_ID]
+            largest = LARGEST_ID if source.own else _LARGEST_LINE
+            numbers = [key.id for key in chunk if key.own == source.own and 0 < key.id <= largest]
             if numbers:
                 found += _read(tx, source.where(source.item.c.id.in_(numbers), source.stays))
     return found
@@ -231,19 +251,22 @@ def conversations(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
     return list(found.values())
 
 
-def sizes(tx: Tx, user_id: int, found: Iterable[Found]) -> dict[Conversation, tuple[int, int]]:
-    """Return how many items the conversations of some items have, and how many of them are unread; two statements for each 500."""
-    counts: dict[Conversation, tuple[int, int]] = {}
+def summaries(tx: Tx, user_id: int, found: Iterable[Found]) -> dict[Conversation, Summary]:
+    """Sum up the conversations of some items; four statements for each 500."""
+    sums: dict[Conversation, Summary] = {}
     for chunk in chunks(sorted({one.thread_id for one in found})):
         for source in _sources(user_id):
             group = (source.thread, source.item.c.place, source.item.c.folder_id)
-            within = (source.message.c.id.in_(_messages_of(chunk)), source.stays, source.done)
-            unread = func.sum(case((is_unread(source.own, source.item), 1), else_=0))
-            each = source.where(*within).with_only_columns(*group, func.count(), unread).group_by(*group)
-            for thread, place, folder_id, count, fresh in tx.execute(each):
-                had = counts.get((thread, place, folder_id), (0, 0))
-                counts[thread, place, folder_id] = (had[0] + count, had[1] + int(fresh))
-    return counts
+            flags = (is_unread(source.own, source.item), source.item.c.important, has_files(source.message.c.id))
+            within = source.where(source.message.c.id.in_(_messages_of(chunk)), source.stays, source.done)
+            counted = within.with_only_columns(*group, func.count(), *(func.sum(case((flag, 1), else_=0)) for flag in flags))
+            for thread, place, folder_id, count, unread, important, files in tx.execute(counted.group_by(*group)):
+                sums.setdefault((thread, place, folder_id), Summary()).add(count, int(unread), bool(important), bool(files))
+            column = labelled.c.message_id if source.own else labelled.c.recipient_id
+            marked = within.with_only_columns(*group, labelled.c.label_id).join(labelled, column == source.item.c.id)
+            for thread, place, folder_id, label_id in tx.execute(marked.distinct()):
+                sums[thread, place, folder_id].label_ids.add(label_id)
+    return sums
 
 
 def everything(user_id: int) -> CompoundSelect[Any]:
@@ -318,7 +341,8 @@ def _place(source: _Source, wanted: Wanted) -> ColumnElement[bool]:
         case "trash" | "spam":
             return item.place == wanted.folder
         case "own":
-            return and_(item.folder_id == wanted.folder_id, item.deleted_at.is_(None))
+            within = item.folder_id.is_not(None) if wanted.folder_id is None else item.folder_id == wanted.folder_id
+            return and_(within, item.deleted_at.is_(None))
         case _:
             return and_(item.deleted_at.is_(None), item.folder_id.is_(None), _homes(source).get(wanted.folder, false()))
 

@@ -8,7 +8,23 @@ nothing is as if not there: ``NotFound("thread", id)``.
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, case, cast, func, literal, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from postroom.directory import people
 from postroom.directory.values import LARGEST_ID
@@ -39,6 +55,8 @@ _UNREAD: Final = {
     for dialect, index, user_id in (("sqlite", " INDEXED BY ix_recipients_unread", ":user_id"), ("postgresql", "", "%(user_id)s"))
 }
 
+_MOST: Final[BindParameter[int]] = bindparam("most", type_=Integer)
+
 
 class ThreadLine(Struct, frozen=True, kw_only=True):
     """One thread in a folder, shown by its newest message there; or one message of a thread."""
@@ -59,18 +77,67 @@ class ThreadLine(Struct, frozen=True, kw_only=True):
     """What oneself sent counts as read."""
 
 
+def _page(folder: Folder) -> Select[Any]:
+    """Build the statement of one folder: the page is picked from an index that holds all that this takes, and then shown."""
+    if folder == "inbox":
+        picked = select(_r.message_id.label("id"), _r.received_at.label("at")).where(_r.user_id == threads.PERSON, STANDS_IN_INBOX)
+        picked = picked.order_by(_r.received_at.desc(), _r.message_id.desc())
+    else:
+        picked = select(_m.id.label("id"), _m.sent_at.label("at")).where(_m.author_id == threads.PERSON, STANDS_IN_SENT)
+        picked = picked.order_by(_m.sent_at.desc(), _m.id.desc())
+    keys = picked.offset(bindparam("start", type_=Integer)).limit(_MOST).subquery("keys")
+    source = keys.join(messages, _m.id == keys.c.id).outerjoin(users, users.c.id == _m.author_id)
+    read: ColumnElement[bool] = true()
+    if folder == "inbox":
+        source, read = source.join(recipients, and_(_r.user_id == threads.PERSON, _r.message_id == keys.c.id)), _r.read_at.is_not(None)
+    return select(*_columns(keys.c.at, read)).select_from(source).order_by(keys.c.at.desc(), keys.c.id.desc())
+
+
+def _thread() -> Select[Any]:
+    at = func.coalesce(_r.received_at, _m.sent_at)
+    read = or_(_r.id.is_(None), _r.read_at.is_not(None))
+    found = threads.seen(*_columns(at, read)).where(threads.HOLDS).outerjoin(users, users.c.id == _m.author_id)
+    return found.order_by(_m.sent_at.desc(), _m.id.desc()).limit(_MOST)
+
+
+def _columns(at: ColumnElement[int], read: ColumnElement[bool]) -> tuple[ColumnElement[Any], ...]:
+    own = _m.author_id == threads.PERSON
+    return (
+        threads.NUMBER.label("thread_id"),
+        _m.id.label("message_id"),
+        _m.author_id,
+        people.full_name().label("author_name"),
+        case((or_(_m.shared, own), _named()), else_=cast(threads.PERSON, Text)).label("recipient_ids"),
+        at.label("at"),
+        _m.subject,
+        _m.content,
+        _m.content_format,
+        read.label("read"),
+    )
+
+
+def _named() -> ColumnElement[str]:
+    """Return, in SQL, the people on the roll of a message, separated by commas: hidden ones for its author and themselves alone."""
+    roll = recipients.alias("roll")
+    first: Select[Any] = select(roll.c.user_id, roll.c.role).where(roll.c.message_id == _m.id).order_by(roll.c.id)
+    listed = first.limit(bindparam("shown", type_=Integer)).correlate(messages).subquery("listed")
+    knows = or_(_m.author_id == threads.PERSON, listed.c.user_id == threads.PERSON)
+    shown = or_(listed.c.role.in_(("to", "cc")), and_(listed.c.role == "bcc", knows))
+    together = func.aggregate_strings(cast(listed.c.user_id, Text), ",")
+    return select(together).select_from(listed).where(listed.c.user_id.is_not(None), shown).correlate(messages).scalar_subquery()
+
+
+_PAGES: Final[dict[Folder, Select[Any]]] = {"inbox": _page("inbox"), "sent": _page("sent")}
+_THREAD: Final = _thread()
+_MARK_UNREAD: Final = threads.for_each(update(recipients).where(_r.user_id == threads.PERSON, threads.STANDING).values(read_at=None))
+_DELETE_LINES: Final = threads.for_each(update(recipients).where(threads.CAME).values(deleted_at=threads.NOW))
+_DELETE_SENT: Final = update(messages).where(threads.SENT, threads.HOLDS).values(deleted_at=threads.NOW)
+
+
 def page(tx: Tx, user_id: int, folder: Folder, start: int, limit: int) -> tuple[list[ThreadLine], bool]:
     """Return ``limit`` threads of a folder, newest first, from the ``start``-th on, and whether more follow; one statement."""
-    keys = _keys(user_id, folder, min(max(start, 0), LARGEST_ID), limit + 1)
-    if folder == "inbox":
-        # The line is looked up again by its key: the index that the page is picked from has all that the picking needs, and no more.
-        mine = and_(_r.user_id == user_id, _r.message_id == keys.c.id)
-        source = keys.join(messages, _m.id == keys.c.id).join(recipients, mine)
-        read: ColumnElement[bool] = _r.read_at.is_not(None)
-    else:
-        source, read = keys.join(messages, _m.id == keys.c.id), true()
-    statement = select(*_columns(user_id, keys.c.at, read)).select_from(source.outerjoin(users, users.c.id == _m.author_id))
-    rows = tx.execute(statement.order_by(keys.c.at.desc(), keys.c.id.desc())).all()
+    values = {"person": user_id, "start": min(max(start, 0), LARGEST_ID), "most": limit + 1, "shown": MAX_SHOWN}
+    rows = tx.execute(_PAGES[folder], values).all()
     return [_line(row) for row in rows[:limit]], len(rows) > limit
 
 
@@ -86,11 +153,8 @@ def thread(tx: Tx, user_id: int, thread_id: int) -> list[ThreadLine]:
     """
     rows: list[Row[Any]] = []
     if 0 < thread_id <= LARGEST_ID:
-        at = func.coalesce(_r.received_at, _m.sent_at)
-        read = or_(_r.id.is_(None), _r.read_at.is_not(None))
-        found = threads.seen_by(user_id, *_columns(user_id, at, read)).where(threads.holds(thread_id))
-        found = found.outerjoin(users, users.c.id == _m.author_id).order_by(_m.sent_at.desc(), _m.id.desc()).limit(MAX_THREAD)
-        rows = list(tx.execute(found).all())
+        values = {"person": user_id, "thread": thread_id, "most": MAX_THREAD, "shown": MAX_SHOWN}
+        rows = list(tx.execute(_THREAD, values).all())
     if not rows:
         raise NotFound("thread", thread_id)
     return [_line(row) for row in reversed(rows)]
@@ -105,8 +169,7 @@ def mark(tx: Tx, user_id: int, thread_id: int, *, read: bool, now: int) -> None:
     if read:
         threads.mark_read(tx, user_id, thread_id, now)
         return
-    standing = and_(_r.user_id == user_id, STANDS_IN_INBOX, threads.lines_in(thread_id))
-    tx.execute(update(recipients).where(standing).values(read_at=None))
+    tx.execute(_MARK_UNREAD[tx.dialect.name], {"person": user_id, "thread": thread_id})
 
 
 def delete(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
@@ -115,54 +178,20 @@ def delete(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
     A message that comes later brings the thread back, with that message only.
     """
     threads.newest(tx, user_id, thread_id)
-    tx.execute(update(recipients).where(threads.came_to(user_id), threads.lines_in(thread_id)).values(deleted_at=now))
-    tx.execute(update(messages).where(threads.sent_by(user_id), threads.holds(thread_id)).values(deleted_at=now))
+    values = {"person": user_id, "thread": thread_id, "now": now}
+    tx.execute(_DELETE_LINES[tx.dialect.name], values)
+    tx.execute(_DELETE_SENT, values)
 
 
 def delete_message(tx: Tx, user_id: int, message_id: int, now: int) -> None:
     """Delete one message for one person; the one before it stands for the thread from now on. Raises ``NotFound("message", id)``."""
     thread_id = threads.of_message(tx, user_id, message_id)
     threads.lock(tx, [thread_id])
-    tx.execute(update(messages).where(threads.sent_by(user_id), _m.id == message_id).values(deleted_at=now))
-    tx.execute(update(recipients).where(threads.came_to(user_id), _r.message_id == message_id).values(deleted_at=now))
+    mine = {"person": user_id}
+    tx.execute(update(messages).where(threads.SENT, _m.id == message_id).values(deleted_at=now), mine)
+    tx.execute(update(recipients).where(threads.CAME, _r.message_id == message_id).values(deleted_at=now), mine)
     threads.promote_sent(tx, user_id, [thread_id])
     threads.promote_line(tx, user_id, thread_id)
-
-
-def _keys(user_id: int, folder: Folder, start: int, limit: int) -> Subquery:
-    """Pick the messages of a page, from an index that holds all that this takes; columns ``id`` and ``at``."""
-    if folder == "inbox":
-        picked = select(_r.message_id.label("id"), _r.received_at.label("at")).where(_r.user_id == user_id, STANDS_IN_INBOX)
-        picked = picked.order_by(_r.received_at.desc(), _r.message_id.desc())
-    else:
-        picked = select(_m.id.label("id"), _m.sent_at.label("at")).where(_m.author_id == user_id, STANDS_IN_SENT)
-        picked = picked.order_by(_m.sent_at.desc(), _m.id.desc())
-    return picked.offset(start).limit(limit).subquery("keys")
-
-
-def _columns(user_id: int, at: ColumnElement[int], read: ColumnElement[bool]) -> tuple[ColumnElement[Any], ...]:
-    return (
-        threads.NUMBER.label("thread_id"),
-        _m.id.label("message_id"),
-        _m.author_id,
-        people.full_name().label("author_name"),
-        case((or_(_m.shared, _m.author_id == user_id), _named(user_id)), else_=cast(literal(user_id), Text)).label("recipient_ids"),
-        at.label("at"),
-        _m.subject,
-        _m.content,
-        _m.content_format,
-        read.label("read"),
-    )
-
-
-def _named(user_id: int) -> ColumnElement[str]:
-    """Return, in SQL, the people on the roll of a message, separated by commas: hidden ones for its author and themselves alone."""
-    roll = recipients.alias("roll")
-    first: Select[Any] = select(roll.c.user_id, roll.c.role).where(roll.c.message_id == _m.id).order_by(roll.c.id).limit(MAX_SHOWN)
-    listed = first.correlate(messages).subquery("listed")
-    shown = or_(listed.c.role.in_(("to", "cc")), and_(listed.c.role == "bcc", or_(_m.author_id == user_id, listed.c.user_id == user_id)))
-    together = func.aggregate_strings(cast(listed.c.user_id, Text), ",")
-    return select(together).select_from(listed).where(listed.c.user_id.is_not(None), shown).correlate(messages).scalar_subquery()
 
 
 def _line(row: Row[Any]) -> ThreadLine:

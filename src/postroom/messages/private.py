@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import and_, cast, insert, literal, null, select, union
+from sqlalchemy import Select, and_, cast, insert, null, select, union
 from sqlalchemy.types import Text
 
 from postroom.clock import DAY
 from postroom.directory import contact_rules, people
 from postroom.directory.records import Person
 from postroom.errors import Invalid, TooLarge
+<<<<<<< HEAD
 from postroom.messages import links, markup, queueing, reports, search, threads, uploads
+=======
+from postroom.messages import links, markup, notifications, queueing, reports, threads, uploads
+>>>>>>> 231eb79eddad0542d4dbe783f4d2bc9c8f2d8b61
 from postroom.messages.links import Link
 from postroom.messages.mailboxes import ThreadLine
 from postroom.messages.queueing import Line
@@ -54,7 +58,11 @@ class _Circle(Struct, frozen=True):
 
 
 def send(tx: Tx, settings: Settings, author_id: int, message: PrivateMessage, now: int, dialect: str) -> ThreadLine:  # noqa: PLR0917 - as units are called
+<<<<<<< HEAD
     """Begin a conversation; return the message with the people that it went to. Eight statements, up to 500 recipients; files: two.
+=======
+    """Begin a conversation; return the message with the people that it went to. Six statements, up to 500 recipients, two more with files.
+>>>>>>> 231eb79eddad0542d4dbe783f4d2bc9c8f2d8b61
 
     Raises the first of these that holds: ``Invalid`` or ``TooLarge`` for ``subject``, ``content``, ``links`` and ``attachments``;
     ``TooLarge("recipient_ids", 500)``; ``Invalid("recipient_ids", …)`` for nobody, oneself, and whoever the author may not write to, or
@@ -120,17 +128,25 @@ def _named(tx: Tx, settings: Settings, author_id: int, given: Sequence[int]) -> 
     return _Circle(wanted)
 
 
+def _taking_part() -> Select[Any]:
+    """Build the statement that finds who visibly takes part in a thread: people, and bare addresses."""
+    seen = threads.seen(_m.id, _m.author_id, _m.shared).where(threads.HOLDS).cte("seen")
+    named = and_(_r.message_id == seen.c.id, seen.c.shared, _r.role.in_(("to", "cc")))
+    bare = and_(_r.user_id.is_(None), _r.email.is_not(None))
+    both = union(
+        select(seen.c.author_id.label("user_id"), cast(null(), Text).label("email")).where(seen.c.author_id.is_not(None)),
+        select(_r.user_id, cast(null(), Text)).join(seen, named).where(_r.user_id.is_not(None)),
+        select(_r.user_id, _r.email).join(seen, named).where(bare),
+    ).subquery()
+    return select(both.c.user_id, both.c.email).limit(MAX_RECIPIENTS + 2)  # oneself, and one more than are allowed
+
+
+_TAKING_PART: Final = _taking_part()
+
+
 def _everybody(tx: Tx, settings: Settings, author_id: int, thread_id: int) -> _Circle:
     """Return who takes part in a thread, as far as the replier sees it and may write to them; three statements."""
-    seen = threads.seen_by(author_id, _m.id, _m.author_id, _m.shared).where(threads.holds(thread_id)).cte("seen")
-    named = _r.role.in_(("to", "cc"))
-    bare = and_(_r.user_id.is_(None), _r.email.is_not(None))
-    taking_part = union(
-        select(seen.c.author_id.label("user_id"), cast(null(), Text).label("email")).where(seen.c.author_id.is_not(None)),
-        select(_r.user_id, literal(None, Text)).join(seen, seen.c.id == _r.message_id).where(seen.c.shared, named, _r.user_id.is_not(None)),
-        select(_r.user_id, _r.email).join(seen, seen.c.id == _r.message_id).where(seen.c.shared, named, bare),
-    ).subquery()
-    rows = tx.execute(select(taking_part.c.user_id, taking_part.c.email).limit(MAX_RECIPIENTS + 2)).all()
+    rows = tx.execute(_TAKING_PART, {"person": author_id, "thread": thread_id}).all()
     _check_size(sum(row.user_id != author_id for row in rows))
     user_ids = contact_rules.permitted(tx, settings, author_id, (row.user_id for row in rows if row.user_id is not None))
     emails = {row.email.lower(): row.email for row in rows if row.email is not None}
@@ -170,6 +186,7 @@ def _write(  # noqa: PLR0917 - one message
     bulk.insert_rows(tx, recipients, [{**line, "user_id": user_id} for user_id in circle.user_ids])
     search.index(tx, [message_id])
     uploads.take_over(tx, author.id, message.upload_ids, message_id, now=now, end=now + days * DAY)
+    notifications.queue(tx, settings, message_id, now)
     return message_id
 
 

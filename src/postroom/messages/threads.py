@@ -9,17 +9,31 @@ one, holds its lock meanwhile (``lock``); then come the rows of messages, then t
 message while it is being answered in their own name can meet the other order; PostgreSQL ends that, and the unit runs again.)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Update,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Integer
 
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
 from postroom.storage.database import Tx
-from postroom.storage.tables import STANDS_IN_INBOX, STANDS_IN_SENT, messages, recipients
+from postroom.storage.tables import STANDS_IN_SENT, messages, recipients
 
 _LOCK_CLASS: Final = 0x54687264
 """Name space of our advisory locks on PostgreSQL: 'Thrd'."""
@@ -27,40 +41,75 @@ _LOCK_CLASS: Final = 0x54687264
 _m: Final = messages.c
 _r: Final = recipients.c
 
+# The conditions are about a person and a thread whose numbers are given when a statement is executed: statements are built once, which
+# takes as long as it takes to execute them.
+PERSON: Final[BindParameter[int]] = bindparam("person", type_=Integer)
+THREAD: Final[BindParameter[int]] = bindparam("thread", type_=Integer)
+MESSAGE: Final[BindParameter[int]] = bindparam("message", type_=Integer)
+NOW: Final[BindParameter[int]] = bindparam("now")
+
 NUMBER: Final = func.coalesce(_m.thread_id, _m.id)
 """The thread of a message, in SQL."""
 
+HOLDS: Final = or_(and_(_m.id == THREAD, _m.thread_id.is_(None)), _m.thread_id == THREAD)
+"""Whether a message belongs to the thread: ``NUMBER`` in a form that indexes serve."""
 
-def holds(thread_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a message belongs to the thread: ``NUMBER`` in a form that indexes serve."""
-    return or_(and_(_m.id == thread_id, _m.thread_id.is_(None)), _m.thread_id == thread_id)
+SENT: Final = and_(_m.author_id == PERSON, _m.sent_at.is_not(None), _m.deleted_at.is_(None))
+"""Whether a message is one that the person sent, and has not deleted."""
 
+_RECEIVED: Final = and_(_r.received_at.is_not(None), _r.deleted_at.is_(None))
 
-def sent_by(user_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a message is one that this person sent, and has not deleted."""
-    return and_(_m.author_id == user_id, _m.sent_at.is_not(None), _m.deleted_at.is_(None))
+CAME: Final = and_(_r.user_id == PERSON, _RECEIVED)
+"""Whether a line of a roll is one that the person has received, and has not deleted."""
 
+STANDING: Final = and_(_RECEIVED, func.coalesce(_r.superseded_at, 0) == 0)
+"""``STANDS_IN_INBOX`` for lines that are looked for by their thread.
 
-def came_to(user_id: int) -> ColumnElement[bool]:
-    """Return, in SQL, whether a line of a roll is one that this person has received, and has not deleted."""
-    return and_(_r.user_id == user_id, _r.received_at.is_not(None), _r.deleted_at.is_(None))
-
-
-def seen_by(user_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Select messages that a person sees, with the person's line on the roll of each that came to them."""
-    line = and_(_r.message_id == _m.id, came_to(user_id))
-    return select(*columns).select_from(messages.outerjoin(recipients, line)).where(or_(sent_by(user_id), _r.id.is_not(None)))
+In other words, so that no planner takes the index of whole inboxes for them: where it cannot know how large the inbox is that it
+will meet, it would read all of it. (Measured with 50,000 threads on PostgreSQL: 15 ms instead of 1.)
+"""
 
 
-def lines_in(thread_id: int) -> ColumnElement[bool]:
+def lines_in(dialect: str) -> ColumnElement[bool]:
     """Return, in SQL, whether a line is of the roll of a message of the thread, which is known to be one."""
-    return _r.message_id.in_(union_all(select(literal(thread_id)), select(_m.id).where(_m.thread_id == thread_id)))
+    numbers = union_all(select(THREAD), select(_m.id).where(_m.thread_id == THREAD))
+    if dialect == "postgresql":  # as an array, for the same reason: it makes lines be looked up by person and message
+        return _r.message_id == any_(func.array(numbers.scalar_subquery()))
+    return _r.message_id.in_(numbers)
+
+
+def for_each(change: Update) -> Mapping[str, Update]:
+    """Return, for each dialect, a change of those lines of the thread that it is about."""
+    return {dialect: change.where(lines_in(dialect)) for dialect in ("sqlite", "postgresql")}
+
+
+def seen(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Select messages that the person sees, with the person's line on the roll of each that came to them."""
+    line = recipients.alias("line")
+    came = and_(line.c.user_id == PERSON, line.c.received_at.is_not(None), line.c.deleted_at.is_(None))
+    mine = select(line.c.id).where(line.c.message_id == _m.id, came).limit(1).correlate(messages)
+    # Looked up for each message, by a subquery that nothing else can be made of: as a mere join PostgreSQL would, once it has prepared a
+    # plan for anybody, read all lines of the person beforehand. (Measured with 50,000 of them: 13 ms instead of 1.)
+    source = messages.outerjoin(recipients, _r.id == mine.scalar_subquery())
+    return select(*columns).select_from(source).where(or_(SENT, _r.id.is_not(None)))
+
+
+_OF_MESSAGE: Final = seen(NUMBER).where(_m.id == MESSAGE)
+_NEWEST: Final = seen(_m.id).where(HOLDS).order_by(_m.sent_at.desc(), _m.id.desc()).limit(1)
+_REACHED: Final = select(_r.user_id).where(_r.message_id == MESSAGE, _r.received_at.is_not(None), _r.user_id.is_not(None))
+_SUPERSEDE_LINES: Final = for_each(
+    update(recipients)
+    .where(STANDING, _r.message_id != MESSAGE, _r.user_id.in_(_REACHED.correlate(None).scalar_subquery()))
+    .values(superseded_at=NOW)
+)
+_SUPERSEDE_SENT: Final = update(messages).where(_m.author_id == PERSON, STANDS_IN_SENT, _m.id != MESSAGE, HOLDS).values(superseded_at=NOW)
+_MARK_READ: Final = for_each(update(recipients).where(CAME, _r.read_at.is_(None), _r.message_id <= MESSAGE).values(read_at=NOW))
 
 
 def of_message(tx: Tx, user_id: int, message_id: int) -> int:
     """Return the number of the thread of a message that the person sees. Raises ``NotFound("message", id)``."""
     if 0 < message_id <= LARGEST_ID:
-        number: int | None = tx.execute(seen_by(user_id, NUMBER).where(_m.id == message_id)).scalar()
+        number: int | None = tx.execute(_OF_MESSAGE, {"person": user_id, "message": message_id}).scalar()
         if number is not None:
             return number
     raise NotFound("message", message_id)
@@ -69,8 +118,7 @@ def of_message(tx: Tx, user_id: int, message_id: int) -> int:
 def newest(tx: Tx, user_id: int, thread_id: int) -> int:
     """Return the newest message of a thread that the person sees. Raises ``NotFound("thread", id)``."""
     if 0 < thread_id <= LARGEST_ID:
-        found = seen_by(user_id, _m.id).where(holds(thread_id)).order_by(_m.sent_at.desc(), _m.id.desc()).limit(1)
-        number: int | None = tx.execute(found).scalar()
+        number: int | None = tx.execute(_NEWEST, {"person": user_id, "thread": thread_id}).scalar()
         if number is not None:
             return number
     raise NotFound("thread", thread_id)
@@ -89,32 +137,32 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
     For the author the thread counts as read, unless it is to be kept unread. The caller holds the lock of the thread. Three
     statements, or two.
     """
-    reached = select(_r.user_id).where(_r.message_id == message_id, _r.received_at.is_not(None), _r.user_id.is_not(None))
-    older = and_(STANDS_IN_INBOX, _r.message_id != message_id, lines_in(thread_id))
-    tx.execute(update(recipients).where(older, _r.user_id.in_(reached.scalar_subquery())).values(superseded_at=now))
-    own = and_(_m.author_id == author_id, STANDS_IN_SENT, _m.id != message_id, holds(thread_id))
-    tx.execute(update(messages).where(own).values(superseded_at=now))
+    values = {"person": author_id, "message": message_id, "thread": thread_id, "now": now}
+    tx.execute(_SUPERSEDE_LINES[tx.dialect.name], {name: values[name] for name in ("message", "thread", "now")})
+    tx.execute(_SUPERSEDE_SENT, values)
     if not keep_unread:
         mark_read(tx, author_id, thread_id, now)
 
 
-def mark_read(tx: Tx, user_id: int, thread_id: int, now: int) -> None:
-    """Mark everything read that came to the person in a thread; what was read before keeps its time."""
-    tx.execute(update(recipients).where(came_to(user_id), _r.read_at.is_(None), lines_in(thread_id)).values(read_at=now))
+def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
+    """Mark everything read that came to the person in a thread, ``up_to`` a message; what was read before keeps its time."""
+    tx.execute(_MARK_READ[tx.dialect.name], {"person": user_id, "thread": thread_id, "message": up_to, "now": now})
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:
     """Let the newest line that a person still has in a thread stand for it, after a single one was deleted."""
-    left = select(_r.id).where(came_to(user_id), lines_in(thread_id)).order_by(_r.received_at.desc(), _r.message_id.desc()).limit(1)
-    tx.execute(update(recipients).where(_r.id == left.scalar_subquery(), _r.superseded_at.is_not(None)).values(superseded_at=None))
+    left = select(_r.id).where(CAME, lines_in(tx.dialect.name)).order_by(_r.received_at.desc(), _r.message_id.desc()).limit(1)
+    promoted = update(recipients).where(_r.id == left.correlate(None).scalar_subquery(), _r.superseded_at.is_not(None))
+    tx.execute(promoted.values(superseded_at=None), {"person": user_id, "thread": thread_id})
 
 
 def promote_sent(tx: Tx, author_id: int, thread_ids: Iterable[int]) -> None:
     """Let the newest message that an author still has in each thread stand for it, after others were deleted; one statement for 500."""
     for chunk in chunks(sorted(set(thread_ids))):
         place = func.row_number().over(partition_by=NUMBER, order_by=(_m.sent_at.desc(), _m.id.desc())).label("place")
-        left = select(_m.id, place).where(sent_by(author_id), or_(_m.id.in_(chunk), _m.thread_id.in_(chunk))).subquery()
+        left = select(_m.id, place).where(SENT, or_(_m.id.in_(chunk), _m.thread_id.in_(chunk))).subquery()
         newest_ones = select(left.c.id).where(left.c.place == 1)
+<<<<<<< HEAD
         tx.execute(update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None))
 
 
@@ -134,3 +182,7 @@ def stand(tx: Tx, user_id: int, thread_ids: Iterable[int], now: int) -> None:
             first, others = (select(places.c.id).where(places.c.place == 1), select(places.c.id).where(places.c.place > 1))
             tx.execute(update(table).where(table.c.id.in_(first), table.c.superseded_at.is_not(None)).values(superseded_at=None))
             tx.execute(update(table).where(table.c.id.in_(others), table.c.superseded_at.is_(None)).values(superseded_at=now))
+=======
+        promoted = update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None)
+        tx.execute(promoted, {"person": author_id})
+>>>>>>> 231eb79eddad0542d4dbe783f4d2bc9c8f2d8b61

@@ -1,34 +1,32 @@
-"""The page on which a person logs in and allows a program something, or refuses: OAuth 1.0a, RFC 5849 §2.2.
+"""The page on which a person logs in and allows a program something, or refuses: OAuth 1.0, RFC 5849 §2.2.
 
 Parameters: ``oauth_token``; ``interactivity``: minimal (the default: whoever has allowed this program all of this before is not asked
 again, where the callback is an https address, and so surely the program's own: RFC 8252 §8.6) or confirm_user (always asked);
-``langpref``: pl or en, else what the browser prefers. Afterwards the browser goes to the callback with ``oauth_token`` and
+``langpref``: as every page (``exchange``). Afterwards the browser goes to the callback with ``oauth_token`` and
 ``oauth_verifier``, or ``error=access_denied``; without a callback the page shows a PIN, and that never without a question, since
 whoever sent the person here may want to be told it.
 
-It works without scripts, asks for every change by POST with a token of the session, and cannot be put into a frame.
+Where the program has asked as before revision A (``grants``), the page takes the callback from ``oauth_callback`` or ``return_url``, a
+registered one; without any it says that all is done. No verifier goes back, so whoever has led the person here may be somebody else than
+the one who began: therefore such a page never goes without a question either.
 """
 
-from collections.abc import Mapping
-from typing import Final
-from urllib.parse import parse_qsl
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from postroom import clock
-from postroom.clock import SECOND
-from postroom.directory import callbacks, grants, passwords, people
+from postroom.directory import callbacks, grants
 from postroom.directory.grants import Question
-from postroom.directory.login import log_in
 from postroom.directory.records import Person
-from postroom.errors import NotFound
+from postroom.errors import Invalid, NotFound, TooLarge
 from postroom.pages import consent_forms, sessions
 from postroom.pages.consent_forms import Form
-from postroom.pages.consent_texts import NOT_PRIVATE, OVER, REFUSED, WORDS
-from postroom.pages.headers import Language, preferred_language
+from postroom.pages.consent_texts import DONE, NOT_REGISTERED, OVER, REFUSED, WORDS
+from postroom.pages.exchange import Exchange, redirect
 from postroom.pages.html import notice
 from postroom.pages.sessions import Session
 from postroom.storage.database import Tx
@@ -38,17 +36,14 @@ from postroom.storage.store import Store
 ScopeWords = Mapping[str, Mapping[str, str]]
 """Scope → language → what a person allows with it."""
 
-_MAX_FORM: Final = 16_384
-"""Bytes of a form; nobody types that much."""
 
-
-def routes(store: Store, path: str, scopes: ScopeWords) -> list[Route]:
-    """Return the route of the page at ``path``."""
+def routes(store: Store, paths: Iterable[str], scopes: ScopeWords) -> list[Route]:
+    """Return the routes of the page at ``paths``: one page, whatever dialect the program speaks."""
 
     async def respond(request: Request) -> Response:
-        return await _Exchange(store, scopes, request).respond()
+        return await _Consent(store, scopes, request).respond()
 
-    return [Route(path, respond, methods=["GET", "POST"])]
+    return [Route(path, respond, methods=["GET", "POST"]) for path in paths]
 
 
 class _Visit(Struct, frozen=True, kw_only=True):
@@ -61,138 +56,93 @@ class _Visit(Struct, frozen=True, kw_only=True):
     """This person has allowed this program all of this before."""
 
 
-class _Exchange:
+class _Consent(Exchange):
     """One request and its answer."""
 
     def __init__(self, store: Store, scopes: ScopeWords, request: Request) -> None:
-        self._store = store
-        self._settings = store.settings
+        super().__init__(store, request)
         self._scopes = scopes
-        self._request = request
-        self._now = clock.now()
-        self._language = _language(request)
 
-    async def respond(self) -> Response:
-        """Answer the request, and send a session along where there was none."""
-        private = self._settings.oauth.plaintext_over_http or sessions.is_private(self._request, self._settings)
-        if not private:
-            return notice(NOT_PRIVATE[self._language], self._language, 403)
-        known = sessions.read(self._request, self._settings, self._store.vault, self._now)
-        session = known or sessions.begun(self._now)
-        token = self._request.query_params.get("oauth_token", "")
-        visit = await self._store.database.read(_visit, self._store.vault, token, session, self._now)
+    async def answer(self) -> Response:
+        """See ``Exchange.answer``."""
+        token = self.request.query_params.get("oauth_token", "")
         try:
-            response = await self._answer(session, visit)
-        except NotFound:  # somebody else, or the same person in another window, has answered meanwhile
-            response = notice(OVER[self._language], self._language, 404)
-        if known is None and "set-cookie" not in response.headers:
-            self._put(response, session)
-        return response
-
-    async def _answer(self, session: Session, visit: _Visit) -> Response:
+            visit = await self.store.database.read(_visit, self.store.vault, token, self._callback(), self.session, self.now)
+        except (Invalid, TooLarge):
+            return notice(NOT_REGISTERED[self.language], self.language, 400)
         if visit.asked is None:
-            return notice(OVER[self._language], self._language, 404)
-        if self._request.method == "POST":
-            return await self._posted(session, visit.asked, visit.person)
-        known = visit.asked.callback.startswith("https://")
-        silent = known and self._request.query_params.get("interactivity", "minimal") == "minimal"
-        if self._request.method == "GET" and silent and visit.granted and visit.person is not None:
-            return await self._allow(visit.asked, visit.person)
-        return self._shown(session, visit.asked, visit.person)
+            return self._over()
+        try:
+            return await self._answer(visit.asked, visit.person, granted=visit.granted)
+        except NotFound:  # somebody else, or the same person in another window, has answered meanwhile
+            return self._over()
 
-    async def _posted(self, session: Session, asked: Question, person: Person | None) -> Response:
-        fields = await self._fields()
-        if not sessions.is_own_form(self._store.vault, session, asked.token, fields.get("form", "")):
-            return self._shown(session, asked, person, WORDS[self._language].stale, 403)
+    async def _answer(self, asked: Question, person: Person | None, *, granted: bool) -> Response:
+        if self.request.method == "POST":
+            return await self._posted(asked, person)
+        known = asked.verified and asked.callback.startswith("https://")
+        silent = known and self.request.query_params.get("interactivity", "minimal") == "minimal"
+        if self.request.method == "GET" and silent and granted and person is not None:
+            return await self._allow(asked, person)
+        return self._shown(asked, person)
+
+    async def _posted(self, asked: Question, person: Person | None) -> Response:
+        fields = await self.fields()
+        if not self.is_own_form(asked.token, fields):
+            return self._shown(asked, person, WORDS[self.language].stale, 403)
         match fields.get("step"):
             case "log_in":
-                return await self._log_in(session, asked, fields.get("name", ""), fields.get("password", ""))
+                return await self.log_in(fields, partial(self._shown, asked, None))
             case "other_person":
-                return self._here_again(sessions.begun(self._now))
+                return self.here_again(sessions.begun(self.now))
             case "allow" if person is not None:
                 return await self._allow(asked, person)
             case "refuse" if person is not None:
                 return await self._refuse(asked)
             case _:
-                return self._shown(session, asked, person)
-
-    async def _log_in(self, session: Session, asked: Question, name: str, password: str) -> Response:
-        address = self._request.client.host if self._request.client else ""
-        outcome = await log_in(self._store, name, password, address, self._now)
-        words = WORDS[self._language]
-        if outcome.wait:
-            seconds = -(-outcome.wait // SECOND)
-            response = self._shown(session, asked, None, words.too_often.format(seconds=seconds), 429, name)
-            response.headers["Retry-After"] = str(seconds)
-            return response
-        if outcome.holder is None:
-            return self._shown(session, asked, None, words.wrong, 403, name)
-        return self._here_again(sessions.begun(self._now, outcome.holder.user_id, passwords.stamp(self._store.vault, outcome.holder)))
+                return self._shown(asked, person)
 
     async def _allow(self, asked: Question, person: Person) -> Response:
-        verifier = await self._store.database.write(grants.allow, self._store.vault, asked, person.id, self._now)
+        verifier = await self.store.database.write(grants.allow, self.store.vault, asked, person.id, self.now)
+        if verifier is None:
+            return notice(DONE[self.language], self.language) if asked.stays else _sent_back(asked, {"oauth_token": asked.token})
         if asked.out_of_band:
-            return consent_forms.pin(asked, verifier, self._language)
+            return consent_forms.pin(asked, verifier, self.language)
         return _sent_back(asked, {"oauth_token": asked.token, "oauth_verifier": verifier})
 
     async def _refuse(self, asked: Question) -> Response:
-        await self._store.database.write(grants.refuse, asked, self._now)
-        if asked.out_of_band:
-            return notice(REFUSED[self._language], self._language)
+        await self.store.database.write(grants.refuse, asked, self.now)
+        if asked.stays:
+            return notice(REFUSED[self.language], self.language)
         return _sent_back(asked, {"oauth_token": asked.token, "error": "access_denied"})
 
-    def _shown(  # noqa: PLR0917 - what a page is made of
-        self, session: Session, asked: Question, person: Person | None, problem: str = "", status: int = 200, name: str = ""
-    ) -> Response:
-        token = sessions.form_token(self._store.vault, session, asked.token)
-        form = Form(asked=asked, token=token, language=self._language, problem=problem, status=status)
+    def _shown(self, asked: Question, person: Person | None, problem: str = "", status: int = 200, name: str = "") -> Response:
+        form = Form(asked=asked, token=self.form_token(asked.token), language=self.language, problem=problem, status=status)
         if person is None:
             return form.login(name)
         return form.question(person, [self._in_words(scope) for scope in sorted(asked.scopes)])
 
+    def _over(self) -> Response:
+        return notice(OVER[self.language], self.language, 404)
+
     def _in_words(self, scope: str) -> str:
-        return self._scopes[scope][self._language] if scope in self._scopes else scope
+        return self._scopes[scope][self.language] if scope in self._scopes else scope
 
-    def _here_again(self, session: Session) -> Response:
-        """Send the browser to this same page with a session of its own, so that reloading it repeats nothing."""
-        response = _redirect(f"?{self._request.url.query}")
-        self._put(response, session)
-        return response
-
-    def _put(self, response: Response, session: Session) -> None:
-        sessions.put(response, session, self._request, self._settings, self._store.vault)
-
-    async def _fields(self) -> dict[str, str]:
-        """Read the fields of the form; one that is too long, or no form at all, has none."""
-        body = bytearray()
-        async for chunk in self._request.stream():
-            body += chunk
-            if len(body) > _MAX_FORM:
-                return {}
-        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    def _callback(self) -> str:
+        """Return the callback that the person brings along, if any."""
+        given = self.request.query_params
+        named = given.get("oauth_callback") or given.get("return_url") or ""
+        return "" if named == callbacks.OUT_OF_BAND else named
 
 
-def _visit(tx: Tx, vault: Vault, token: str, session: Session, now: int) -> _Visit:
+def _visit(tx: Tx, vault: Vault, token: str, callback: str, session: Session, now: int) -> _Visit:  # noqa: PLR0917 - as units are called
     asked = grants.question(tx, token, now)
-    holder = None if session.user_id is None else passwords.by_id(tx, session.user_id)
-    if asked is None or holder is None or passwords.stamp(vault, holder) != session.stamp:
-        return _Visit(asked=asked, person=None, granted=False)
-    return _Visit(asked=asked, person=people.get(tx, holder.user_id), granted=grants.has_allowed(tx, asked, holder.user_id))
-
-
-def _language(request: Request) -> Language:
-    match request.query_params.get("langpref"):
-        case "pl":
-            return "pl"
-        case "en":
-            return "en"
-        case _:
-            return preferred_language(request.headers.get("accept-language"))
+    if asked is not None and callback and not asked.verified:
+        asked = grants.with_callback(tx, asked, callback)
+    person = None if asked is None else sessions.person_of(tx, vault, session)
+    granted = asked is not None and person is not None and grants.has_allowed(tx, asked, person.id)
+    return _Visit(asked=asked, person=person, granted=granted)
 
 
 def _sent_back(asked: Question, answer: dict[str, str]) -> Response:
-    return _redirect(callbacks.with_answer(asked.callback, answer))
-
-
-def _redirect(url: str) -> Response:
-    return RedirectResponse(url, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return redirect(callbacks.with_answer(asked.callback, answer))

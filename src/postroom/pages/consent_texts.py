@@ -16,6 +16,8 @@ class Words(Struct, frozen=True, kw_only=True):
     log_in_for: str
     name: str
     password: str
+    code: str
+    needs_code: str
     wrong: str
     too_often: str
     stale: str
@@ -36,7 +38,9 @@ WORDS: Final[Mapping[Language, Words]] = {
         log_in_for="Aby przejść do programu {client}, potwierdź, kim jesteś.",
         name="Identyfikator lub adres e-mail",
         password="Hasło",  # noqa: S106 - a word
-        wrong="Identyfikator, adres lub hasło się nie zgadza. Spróbuj jeszcze raz.",
+        code="Kod z aplikacji, jeśli go używasz",
+        needs_code="Podaj także kod z aplikacji.",
+        wrong="Identyfikator, adres, hasło lub kod się nie zgadza. Spróbuj jeszcze raz.",
         too_often="Zbyt wiele nieudanych prób. Następna jest możliwa za {seconds} s.",
         stale="Ten formularz był za stary albo pochodził skądinąd. Wypełnij go jeszcze raz.",
         asks="{client} prosi o zgodę",
@@ -54,7 +58,9 @@ WORDS: Final[Mapping[Language, Words]] = {
         log_in_for="To go on to the program {client}, say who you are.",
         name="User name or e-mail address",
         password="Password",  # noqa: S106 - a word
-        wrong="The user name, the address or the password is wrong. Try again.",
+        code="Code from your app, if you use one",
+        needs_code="The code from your app is needed, too.",
+        wrong="The user name, the address, the password or the code is wrong. Try again.",
         too_often="Too many wrong tries. The next one is possible in {seconds} s.",
         stale="This form was too old, or came from elsewhere. Fill it in again.",
         asks="{client} asks for your consent",
@@ -88,6 +94,16 @@ REFUSED: Final[Mapping[Language, Text]] = {
 NOT_PRIVATE: Final[Mapping[Language, Text]] = {
     "pl": Text("Połączenie nie jest szyfrowane", ("Ta strona pyta o hasło, więc działa tylko przez HTTPS.",)),
     "en": Text("The connection is not encrypted", ("This page asks for a password, so it works over HTTPS only.",)),
+}
+
+DONE: Final[Mapping[Language, Text]] = {
+    "pl": Text("Zgoda udzielona", ("Wróć do programu, który o nią prosił. Możesz zamknąć tę stronę.",)),
+    "en": Text("Allowed", ("Go back to the program that asked. You may close this page.",)),
+}
+
+NOT_REGISTERED: Final[Mapping[Language, Text]] = {
+    "pl": Text("Tego adresu powrotu program nie zgłosił", ("Nikogo o nic nie zapytano. Wróć do programu i zacznij od nowa.",)),
+    "en": Text("The program has not registered where to send you back", ("Nothing was asked. Go back to the program and begin again.",)),
 }
 
 PIN: Final[Mapping[Language, Text]] = {

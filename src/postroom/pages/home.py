@@ -16,7 +16,10 @@ _HOME: Final[Mapping[Language, Text]] = {
             "To jest serwer poczty organizacji. Programy przekazują mu wiadomości, a on doręcza je adresatom.",
             "Z przeglądarki można tu pobrać załączniki, korzystając z odsyłaczy w otrzymanych wiadomościach.",
         ),
-        (("developers/api/", "Dokumentacja dla programistów (po angielsku)"),),
+        (
+            ("notifications", "Powiadomienia o prywatnych wiadomościach"),
+            ("developers/api/", "Dokumentacja dla programistów (po angielsku)"),
+        ),
     ),
     "en": Text(
         "Postroom",
@@ -24,7 +27,10 @@ _HOME: Final[Mapping[Language, Text]] = {
             "This is the mail server of an organisation. Programs hand it messages, and it delivers them to their recipients.",
             "With a browser you can download attachments here, through the links in the messages that you received.",
         ),
-        (("developers/api/", "Reference for developers"),),
+        (
+            ("notifications", "Notifications of private messages"),
+            ("developers/api/", "Reference for developers"),
+        ),
     ),
 }
 

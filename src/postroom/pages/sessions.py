@@ -14,9 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from postroom.clock import HOUR, SECOND
+from postroom.directory import passwords, people
 from postroom.directory.callbacks import is_loopback
+from postroom.directory.records import Person
 from postroom.errors import Unavailable
 from postroom.settings import Settings
+from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
 
 LIFETIME: Final = HOUR
@@ -70,6 +73,14 @@ def put(response: Response, session: Session, request: Request, settings: Settin
         httponly=True,
         samesite="lax",
     )
+
+
+def person_of(tx: Tx, vault: Vault, session: Session) -> Person | None:
+    """Return who has logged in; ``None`` for nobody, for whoever has left, and when the password is another one now."""
+    holder = None if session.user_id is None else passwords.by_id(tx, session.user_id)
+    if holder is None or passwords.stamp(vault, holder) != session.stamp:
+        return None
+    return people.get(tx, holder.user_id)
 
 
 def form_token(vault: Vault, session: Session, subject: str) -> str:

@@ -125,6 +125,7 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(read(dsn(b"Action: failed\nStatus: 5.1.1\n\n" * 1_200)).recipients) == MAX_RECIPIENTS
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "content",
     [
@@ -163,7 +164,7 @@ def sound(report: Report) -> None:
             assert address.isascii()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=2_000))
 def test_any_bytes_are_read(content: bytes) -> None:
     sound(read(content))
@@ -184,7 +185,7 @@ def mutated(draw: Any) -> bytes:
     return bytes(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mutated())
 def test_damaged_reports_are_read(content: bytes) -> None:
     sound(read(content))

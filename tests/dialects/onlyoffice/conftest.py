@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import requests
+from argon2 import PasswordHasher
 from starlette.routing import Mount
 
 from postroom import clock
@@ -21,16 +22,16 @@ from tests.dialects.onlyoffice.probes import PROBES
 PASSWORD = "correct horse"
 
 
-@pytest.fixture(scope="session")
-def password_hash() -> str:
-    """Made once: hashing is slow on purpose."""
-    return passwords.digest(PASSWORD)
+@pytest.fixture(autouse=True)
+def _easy_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash with little work: how much it is has tests of its own."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
 class Api:
     """What a test needs of a running installation."""
 
-    def __init__(self, store: Store, server: Server, password_hash: str) -> None:
+    def __init__(self, store: Store, server: Server) -> None:
         self.store = store
         self.server = server
         self.root = server.base.rstrip("/")
@@ -39,8 +40,8 @@ class Api:
         server.serve(self.mounted)
         self.http = requests.Session()
         self.write = store.database.write_now
-        self.jan = self.person("Jan", "Robak", "jan@x.example", password_hash)
-        self.ewa = self.person("Ewa", "Lis", "ewa@x.example", password_hash)
+        self.jan = self.person("Jan", "Robak", "jan@x.example")
+        self.ewa = self.person("Ewa", "Lis", "ewa@x.example")
         self.token = self.token_of(self.jan)
 
     def mount(self) -> Mount:
@@ -52,9 +53,9 @@ class Api:
         self.store = msgspec.structs.replace(self.store, settings=msgspec.structs.replace(self.store.settings, onlyoffice=changed))
         self.server.serve(self.mount())
 
-    def person(self, first: str, last: str, email: str, password_hash: str) -> int:
+    def person(self, first: str, last: str, email: str) -> int:
         number: int = self.write(people.add, NewPerson(first_name=first, last_name=last, email=email), clock.now())
-        self.write(passwords.keep, number, password_hash, clock.now())
+        self.write(passwords.keep, number, passwords.digest(PASSWORD), clock.now())
         return number
 
     def token_of(self, user_id: int) -> str:
@@ -82,16 +83,16 @@ class Api:
 
 
 @pytest.fixture
-def api(store: Store, server: Server, password_hash: str) -> Iterator[Api]:
+def api(store: Store, server: Server) -> Iterator[Api]:
     """A running installation, on both databases."""
-    api = Api(store, server, password_hash)
+    api = Api(store, server)
     yield api
     api.http.close()
 
 
 @pytest.fixture
-def sqlite_api(sqlite_store: Store, server: Server, password_hash: str) -> Iterator[Api]:
+def sqlite_api(sqlite_store: Store, server: Server) -> Iterator[Api]:
     """A running installation on SQLite, for what has nothing to do with the database."""
-    api = Api(sqlite_store, server, password_hash)
+    api = Api(sqlite_store, server)
     yield api
     api.http.close()

@@ -8,8 +8,6 @@ import httpx2
 import pytest
 
 from postroom.application import application
-from postroom.clock import SECOND
-from postroom.dialects.rate_limit import RateLimit
 from tests.dialects.onlyoffice.conftest import Api
 
 JSON = {"Content-Type": "application/json"}
@@ -177,13 +175,6 @@ def test_the_number_of_requests_can_be_bounded(sqlite_api: Api) -> None:
     sqlite_api.refused(answer, 503, "Too many requests", -2147467259)
     assert 1 <= int(answer.headers["retry-after"]) <= 10
     assert sqlite_api.result("GET", "/probe/who", token=sqlite_api.token_of(sqlite_api.ewa)) == sqlite_api.ewa
-
-
-def test_counting_begins_anew_in_each_window() -> None:
-    limit = RateLimit(2, 10 * SECOND)
-    assert [limit.count("a", at) for at in (20_000, 21_500, 22_000, 29_001, 30_000)] == [0, 0, 8, 1, 0]
-    assert [limit.count("b", at) for at in (30_000, 30_000, 30_000)] == [0, 0, 10]
-    assert not any(RateLimit(0, SECOND).count("a", 0) for _ in range(100))
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

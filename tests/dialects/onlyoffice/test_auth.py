@@ -120,6 +120,15 @@ def test_a_form_goes_before_cookie_and_header(api: Api) -> None:
     assert statuses == (200, 200, 503)
 
 
+def test_a_token_in_json_is_a_parameter_as_any_other(api: Api) -> None:
+    """Else it would change who is calling."""
+    api.change(rate_limit=1)
+    hers = api.token_of(api.ewa)
+    statuses = [api.call("PUT", "/probe/echo", token=hers, json={"asc_auth_key": api.token}).status_code for _ in range(2)]
+    assert statuses == [200, 503]
+    assert api.call("PUT", "/probe/echo", json={}).status_code == 200
+
+
 def test_tokens_end(api: Api) -> None:
     api.write(sessions.end, "onlyoffice", api.token)
     assert who(api, headers={"Authorization": api.token}) is None

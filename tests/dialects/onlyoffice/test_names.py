@@ -187,6 +187,25 @@ def check(error: ApiError) -> None:
     assert error.status == 400
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"a": [' + b"[]," * 300_000 + b"[]]}", b'{"a": [' + b"{}," * 300_000 + b"{}]}", b'{"a": [' + b"11," * 300_000 + b"1]}"]
+)
+def test_a_crowd_in_json_is_not_even_parsed(content: bytes) -> None:
+    with pytest.raises(ApiError, match="10,000"):
+        of_json(content)
+
+
+def test_a_crowd_in_xml_is_not_even_parsed() -> None:
+    with pytest.raises(ApiError, match="10,000"):
+        of_xml("<r>" + "<a/>" * 300_000 + "</r>")
+
+
+def test_a_long_text_is_no_crowd() -> None:
+    text = "<p>Yes, [indeed]</p>" * 50_000
+    assert of_json(json.dumps({"body": text})) == ([], {"body": [text]})
+    assert of_xml(f"<r><body><![CDATA[{text}]]></body></r>") == ([], {"body": [text]})
+
+
 @QUICK
 @given(JSON)
 def test_any_json_is_read_or_refused(value: object) -> None:

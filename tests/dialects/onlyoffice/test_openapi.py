@@ -1,6 +1,7 @@
 """The document of the interface, which is our own: what is declared is what is served."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,13 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
     found = references(document)
     assert found
     assert {one.rpartition("/")[2] for one in found} <= schemas.keys()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_the_page_shows_every_operation(operation: Any) -> None:
+    """docs/onlyoffice.md."""
+    page = (Path(__file__).parents[3] / "docs" / "onlyoffice.md").read_text(encoding="utf-8")
+    assert f"`{operation.verb} {operation.plain_path.removeprefix('/')}`" in page
 
 
 def test_every_operation_says_what_it_does() -> None:

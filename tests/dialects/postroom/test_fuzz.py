@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from postroom.dialects.postroom.errors import CODES
 from tests.dialects.postroom.conftest import Api
 
-RARE = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RARE = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VERBS = st.sampled_from(["GET", "PUT", "POST", "DELETE", "PATCH"])
 TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n"), max_size=30)  # a path with one leads to no dialect
 TIMES = ["2090-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]

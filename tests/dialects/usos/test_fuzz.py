@@ -90,7 +90,7 @@ PARAMETERS = st.dictionaries(
     ODD,
     max_size=6,
 )
-RARE = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RARE = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

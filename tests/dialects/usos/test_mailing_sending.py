@@ -276,6 +276,7 @@ def test_row_5_a_thousand_messages_take_few_statements(usos: Installation) -> No
     assert len(statements) <= 8
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("method", ["send_simple_messages", "send_simple_by_template"])
 def test_50000_in_one_call_are_accepted_within_ten_seconds(usos: Installation, method: str) -> None:
     """From the first byte of the signed request to the answer, by when all of them are on disk."""
@@ -297,7 +298,7 @@ def test_50000_in_one_call_are_accepted_within_ten_seconds(usos: Installation, m
     assert usos.store.database.read_now(workload.pending) == 50_000
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=20),

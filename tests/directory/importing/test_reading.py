@@ -139,7 +139,7 @@ def _folders(draw: st.DrawFn) -> dict[str, bytes]:
     }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=_folders())
 def test_arbitrary_bytes_are_imported_twice_alike_or_refused(store: Store, files: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -91,7 +91,7 @@ def test_what_is_written_is_read(at: int | None) -> None:
     assert (milliseconds(written(at)) if at is not None else written(at)) == (at if at is not None else "")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=80),

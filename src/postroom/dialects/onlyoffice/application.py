@@ -154,7 +154,7 @@ class _Exchange:
                 raise Unauthorized
         if not self._operation.takes_file:
             await self._read_body(names)
-        in_form = names.root.at(auth.KEY).values[len(in_query) :]
+        in_form = names.root.at(auth.KEY).values[len(in_query) :] if body.is_form(self._request) else []
         if in_form and not in_query and not self._inner:
             self._caller = await auth.by_token(self._store, in_form[:1], self._now) or self._caller
         if self._caller is None and not self._operation.public:

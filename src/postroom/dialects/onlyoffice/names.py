@@ -16,12 +16,15 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from postroom.dialects.onlyoffice.errors import argument
+from postroom.dialects.onlyoffice.errors import ApiError, argument
 from postroom.dialects.parameters import MAX_PAIRS
 
 MAX_VALUES: Final = MAX_PAIRS
 MAX_DEPTH: Final = 8
 """Names within one name: ``filter[conditions][0][key]`` has four."""
+
+_MOST_MARKS: Final = 200_000
+"""Commas, brackets, or tags of a body: so much is parsed before its values are counted, and text may hold some of them."""
 
 _BRACKETED: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 _INSIDE: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -79,6 +82,7 @@ class Names:
 
     def add_xml(self, content: bytes) -> None:
         """Add the children of the root of an XML document. Raises ``ApiError`` 400 (§8.9)."""
+        _check_marks(content, b"<")
         try:
             root = fromstring(content, forbid_dtd=True)
         except DefusedXmlException:
@@ -140,15 +144,26 @@ class Names:
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise argument(f"The request holds more than {MAX_VALUES:,} names and values.")
+            raise _too_many()
 
 
 class _Object(list[tuple[str, Any]]):
     """The members of a JSON object in their order; one of a name that occurs twice is not lost."""
 
 
+def _check_marks(content: bytes, marks: bytes) -> None:
+    """Refuse what would fill the memory before it is counted: a few bytes of a body can be a hundred of an object."""
+    if any(content.count(mark) > _MOST_MARKS for mark in marks):
+        raise _too_many()
+
+
+def _too_many() -> ApiError:
+    return argument(f"The request holds more than {MAX_VALUES:,} names and values.")
+
+
 def _parsed(content: bytes | str) -> object:
     """Parse JSON; numbers stay the text that they were."""
+    _check_marks(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content, b",[{")
     try:
         text = content.decode() if isinstance(content, bytes) else content
         return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=_no_number)

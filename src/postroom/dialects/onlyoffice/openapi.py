@@ -16,6 +16,7 @@ _ERRORS: Final = {
     "400": "What came breaks a rule.",
     "403": "It cannot be done now, or not by this person.",
     "404": "There is no such thing, or it is not the caller's.",
+    "413": "The body is too long.",
     "500": "As the original: a login that failed, and what its programs wait for.",
     "503": "Not now: too many requests, or the store is away.",
 }

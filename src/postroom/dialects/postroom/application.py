@@ -35,9 +35,10 @@ _INTERFACE: Final = Interface(
     summary="What looks after an installation of Postroom.",
     base="/postroom/v1",
     security={"client": {"type": "http", "scheme": "basic", "description": "Key and secret of an administrative client."}},
-    errors=errors.refusals(),
-    error=ErrorBody,
+    types=(_JSON,),
     uploads=_CSV,
+    errors=errors.refusals(),
+    error=lambda _status: {_JSON: ErrorBody},
 )
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 

@@ -2,12 +2,12 @@
 
 import re
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import msgspec
 from msgspec import Struct
 
+from postroom.dialects.oauth1 import Form
 from postroom.dialects.usos.arguments import choice, matching
 
 Name = Literal["json", "jsonp", "xmlmap2"]
@@ -31,12 +31,6 @@ class Output(Struct, frozen=True):
     callback: Annotated[
         str | None, matching("Name of the JavaScript function to call; required with jsonp.", _CALLBACK, limit=_LONGEST_CALLBACK)
     ]
-
-
-class Form(Struct, frozen=True):
-    """An answer in the form of an urlencoded body, whatever format was asked for: what OAuth 1.0a calls for (RFC 5849 §2.1)."""
-
-    pairs: tuple[tuple[str, str], ...]
 
 
 class Encoded(Struct, frozen=True):
@@ -72,7 +66,7 @@ class ListBuilder:
 def encode(value: object, output: Output) -> Encoded:
     """Encode an answer: plain values, lists and dictionaries, what a ``ListBuilder`` made for the same output, or a ``Form``."""
     if isinstance(value, Form):
-        return Encoded(urlencode(value.pairs).encode(), "application/x-www-form-urlencoded")
+        return Encoded(value.encoded(), Form.TYPE)
     return Encoded(_content(value, output), _TYPES[output.format])
 
 

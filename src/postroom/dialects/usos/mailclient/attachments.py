@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Struct
 
+from postroom.dialects.blobs import delete_if_unused
 from postroom.dialects.endpoint import ErrorCase, endpoint
 from postroom.dialects.usos import errors, wire
 from postroom.dialects.usos.arguments import Upload, file, identifier, identifiers, number, selector, text
@@ -12,7 +13,6 @@ from postroom.dialects.usos.call import Call
 from postroom.dialects.usos.mailclient.common import ACCESS, DRAFT_REQUIRED, MODULE, NO_ATTACHMENT, NO_MESSAGE, NOTHING, delete_blobs
 from postroom.dialects.usos.selectors import Selection
 from postroom.dialects.usos.wire import ATTACHMENT, AttachmentView
-from postroom.errors import Unavailable
 from postroom.messages import attachments as files
 from postroom.messages.records import MAX_DESCRIPTION, MAX_FILENAME, Attachment, NewAttachment
 from postroom.storage.store import Store
@@ -95,19 +95,6 @@ async def attachments(call: Call, given: ShownTogether) -> dict[str, object]:
     }
 
 
-async def _delete_if_unused(call: Call, blob_key: str) -> None:
-    """Delete a file whose attachment was refused. A store that fell silent may have kept it all the same, and only it can say so.
-
-    A file too many can be cleared away later; an attachment without its file cannot be mended.
-    """
-    try:
-        used = await call.store.database.read(files.blobs_in_use, [blob_key])
-    except Unavailable:
-        return
-    if not used:
-        await delete_blobs(call.store, [blob_key])
-
-
 async def _check_may_put(call: Call, known: Mapping[str, str]) -> None:
     """Refuse a file before it is received, if its message is known by then."""
     if "message_id" in known:
@@ -140,7 +127,7 @@ async def put_attachment(call: Call, given: Put) -> dict[str, object]:
     try:
         attachment_id = await call.write(files.add, call.user_id, given.message_id, new, call.now)
     except Exception:
-        await _delete_if_unused(call, new.blob_key)
+        await delete_if_unused(call.store, new.blob_key)
         raise
     return {"attachment_id": str(attachment_id)}
 

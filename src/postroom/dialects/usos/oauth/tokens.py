@@ -6,10 +6,9 @@ from msgspec import Struct
 
 from postroom.clock import SECOND
 from postroom.dialects.endpoint import Access, ErrorCase, endpoint
-from postroom.dialects.oauth1 import Refused
+from postroom.dialects.oauth1 import Form, Refused
 from postroom.dialects.usos.arguments import boolean, text, texts
 from postroom.dialects.usos.call import Call
-from postroom.dialects.usos.formats import Form
 from postroom.dialects.usos.scopes import OFFLINE, SCOPES
 from postroom.directory import clients, grants
 from postroom.directory.values import MAX_URL
