@@ -276,7 +276,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_people(school
         school.answer(school.other, first.thread_id)
     with counted(school.store) as many:
         school.answer(crowd[0], second.thread_id)
-    assert len(one) == len(many) == 11 + lock
+    assert len(one) == len(many) == 14 + lock
     with counted(school.store) as named:
         school.answer(crowd[0], second.thread_id, school.author)
     assert len(named) == 10 + lock

@@ -57,7 +57,7 @@ def choose(tx: Tx, author_id: int, files: Sequence[LetterFile]) -> Chosen:
     """Find files among those of messages that the author wrote or received. Raises as ``distinct``, by stored sizes."""
     rows: dict[int, Row[Any]] = {}
     for chunk in chunks(known(file.attachment_id for file in files)):
-        rows |= {row.id: row for row in tx.execute(_readable(author_id).where(_a.id.in_(chunk), _a.revoked_at.is_(None)))}
+        rows |= {row.id: row for row in tx.execute(_readable().where(_a.id.in_(chunk), _a.revoked_at.is_(None)), {"person": author_id})}
     check_sizes([row.size for row in rows.values()])
     return Chosen(
         rows=[rows[number] for number in dict.fromkeys(file.attachment_id for file in files) if number in rows],
@@ -108,10 +108,10 @@ def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int
     return int(tx.execute(insert(attachments).values(values).returning(_a.id)).scalar_one())
 
 
-def _readable(author_id: int) -> Select[Any]:
-    """Select files of all that a person wrote, or has received."""
-    wrote = exists().where(_m.id == _a.message_id, _m.author_id == author_id, _m.deleted_at.is_(None)).correlate(attachments)
-    received = exists().where(_r.message_id == _a.message_id, threads.came_to(author_id)).correlate(attachments)
+def _readable() -> Select[Any]:
+    """Select files of all that the person wrote, or has received."""
+    wrote = exists().where(_m.id == _a.message_id, _m.author_id == threads.PERSON, _m.deleted_at.is_(None)).correlate(attachments)
+    received = exists().where(_r.message_id == _a.message_id, threads.CAME).correlate(attachments)
     return select(attachments).where(or_(wrote, received))
 
 

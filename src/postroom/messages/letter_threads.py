@@ -53,11 +53,11 @@ def find(tx: Tx, vault: Vault, author_id: int, letter: Letter, message_id: int) 
         return Place()
     parent = message_ids.message_of(vault, identifier)
     if parent is not None:
-        seen = tx.execute(threads.seen_by(author_id, *_FOUND).where(_m.id == parent, _m.id != message_id)).first()
+        seen = tx.execute(threads.seen(*_FOUND).where(_m.id == parent, _m.id != message_id), {"person": author_id}).first()
         if seen is not None:
             return Place(thread_id=seen.thread_id, in_reply_to=seen.id) if _alike(seen, letter) else Place()
-    beside = select(*_FOUND).where(_m.foreign_parent == identifier, threads.sent_by(author_id), _m.id != message_id)
-    sibling = tx.execute(beside.order_by(_m.id.desc())).first()
+    beside = select(*_FOUND).where(_m.foreign_parent == identifier, threads.SENT, _m.id != message_id)
+    sibling = tx.execute(beside.order_by(_m.id.desc()), {"person": author_id}).first()
     if sibling is None:
         return Place(foreign_parent=identifier)
     return Place(thread_id=sibling.thread_id, foreign_parent=identifier) if _alike(sibling, letter) else Place()

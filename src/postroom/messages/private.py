@@ -15,11 +15,7 @@ from postroom.clock import DAY
 from postroom.directory import contact_rules, people
 from postroom.directory.records import Person
 from postroom.errors import Invalid, TooLarge
-<<<<<<< HEAD
-from postroom.messages import links, markup, queueing, reports, search, threads, uploads
-=======
-from postroom.messages import links, markup, notifications, queueing, reports, threads, uploads
->>>>>>> 231eb79eddad0542d4dbe783f4d2bc9c8f2d8b61
+from postroom.messages import links, markup, notifications, queueing, reports, search, threads, uploads
 from postroom.messages.links import Link
 from postroom.messages.mailboxes import ThreadLine
 from postroom.messages.queueing import Line
@@ -58,11 +54,7 @@ class _Circle(Struct, frozen=True):
 
 
 def send(tx: Tx, settings: Settings, author_id: int, message: PrivateMessage, now: int, dialect: str) -> ThreadLine:  # noqa: PLR0917 - as units are called
-<<<<<<< HEAD
-    """Begin a conversation; return the message with the people that it went to. Eight statements, up to 500 recipients; files: two.
-=======
-    """Begin a conversation; return the message with the people that it went to. Six statements, up to 500 recipients, two more with files.
->>>>>>> 231eb79eddad0542d4dbe783f4d2bc9c8f2d8b61
+    """Begin a conversation; return the message with the people that it went to. Nine statements, up to 500 recipients; files: two.
 
     Raises the first of these that holds: ``Invalid`` or ``TooLarge`` for ``subject``, ``content``, ``links`` and ``attachments``;
     ``TooLarge("recipient_ids", 500)``; ``Invalid("recipient_ids", …)`` for nobody, oneself, and whoever the author may not write to, or

@@ -162,8 +162,8 @@ def promote_sent(tx: Tx, author_id: int, thread_ids: Iterable[int]) -> None:
         place = func.row_number().over(partition_by=NUMBER, order_by=(_m.sent_at.desc(), _m.id.desc())).label("place")
         left = select(_m.id, place).where(SENT, or_(_m.id.in_(chunk), _m.thread_id.in_(chunk))).subquery()
         newest_ones = select(left.c.id).where(left.c.place == 1)
-<<<<<<< HEAD
-        tx.execute(update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None))
+        promoted = update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None)
+        tx.execute(promoted, {"person": author_id})
 
 
 def stand(tx: Tx, user_id: int, thread_ids: Iterable[int], now: int) -> None:
@@ -175,14 +175,12 @@ def stand(tx: Tx, user_id: int, thread_ids: Iterable[int], now: int) -> None:
         within = union_all(select(_m.id).where(_m.id.in_(chunk)), select(_m.id).where(_m.thread_id.in_(chunk)))
         newest_first = func.row_number().over(partition_by=NUMBER, order_by=(_r.received_at.desc(), _r.message_id.desc()))
         came = select(_r.id, newest_first.label("place")).join(messages, _m.id == _r.message_id)
-        lines = came.where(came_to(user_id), _r.message_id.in_(within)).subquery()
+        lines = came.where(CAME, _r.message_id.in_(within)).subquery()
         newest_first = func.row_number().over(partition_by=NUMBER, order_by=(_m.sent_at.desc(), _m.id.desc()))
-        own = select(_m.id, newest_first.label("place")).where(sent_by(user_id), _m.id.in_(within)).subquery()
+        own = select(_m.id, newest_first.label("place")).where(SENT, _m.id.in_(within)).subquery()
         for table, places in ((recipients, lines), (messages, own)):
             first, others = (select(places.c.id).where(places.c.place == 1), select(places.c.id).where(places.c.place > 1))
-            tx.execute(update(table).where(table.c.id.in_(first), table.c.superseded_at.is_not(None)).values(superseded_at=None))
-            tx.execute(update(table).where(table.c.id.in_(others), table.c.superseded_at.is_(None)).values(superseded_at=now))
-=======
-        promoted = update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None)
-        tx.execute(promoted, {"person": author_id})
->>>>>>> 231eb79eddad0542d4dbe783f4d2bc9c8f2d8b61
+            stands = update(table).where(table.c.id.in_(first), table.c.superseded_at.is_not(None)).values(superseded_at=None)
+            tx.execute(stands, {"person": user_id})
+            superseded = update(table).where(table.c.id.in_(others), table.c.superseded_at.is_(None)).values(superseded_at=now)
+            tx.execute(superseded, {"person": user_id})
