@@ -37,6 +37,7 @@ anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
 tlsmgr    unix - - n 1000? 1 tlsmgr
 proxymap  unix - - n - - proxymap
+virtual   unix - n n - - virtual
 showq     unix n - n - - showq
 flush     unix n - n 1000? 0 flush
 postlog   unix-dgram n - n - 1 postlogd

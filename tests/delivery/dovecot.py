@@ -4,6 +4,7 @@ import contextlib
 import grp
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -70,7 +71,7 @@ service imap-login {{
 }}
 """
 
-PASSWORDS = {"ala": "Kot w butach", "ola": "zażółć gęślą", "full": "no room"}
+PASSWORDS = {"ala": "Kot w butach", "ola": "zażółć gęślą", "ula": "hidden", "full": "no room"}
 """Who has a mailbox; that of ``full`` takes 1,000 bytes in all."""
 
 
@@ -137,12 +138,19 @@ class Dovecot:
     def kept(self, folder: str = "Sent", user: str = "ala") -> list[tuple[str, bytes]]:
         """The messages of a folder (named as Maildir++ does) as pairs of flags and bytes, oldest first."""
         place = self.folder / "mail" / user / "Maildir" / f".{folder}"
-        files = sorted([*place.glob("cur/*"), *place.glob("new/*")], key=lambda path: path.name)
+        files = sorted([*place.glob("cur/*"), *place.glob("new/*")], key=_arrival)
         return [(path.name.rpartition(":2,")[2], path.read_bytes()) for path in files]
 
     def subscriptions(self, user: str = "ala") -> list[str]:
         path = self.folder / "mail" / user / "Maildir" / "subscriptions"
         return [line for line in path.read_text().splitlines() if line] if path.exists() else []
+
+
+def _arrival(path: Path) -> tuple[int, ...]:
+    """When a file of a Maildir was made: seconds and microseconds in its name, which are numbers of any length."""
+    found = re.match(r"(\d+)\.M(\d+)", path.name)
+    assert found is not None, path.name
+    return tuple(map(int, found.groups()))
 
 
 def _quota(user: str) -> str:

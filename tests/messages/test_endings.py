@@ -120,11 +120,13 @@ def test_nobody_keeps_a_letter_in_the_inbox_that_is_a_draft_again(office: Office
     assert row(office, first).superseded_at is None
 
 
-def test_who_has_read_it_in_the_inbox_was_reached(office: Office) -> None:
-    number = send(office, to=("otto@uni.example",))
+@pytest.mark.parametrize(("reader", "sent_at", "received_at"), [("otto@uni.example", NOW, NOW), ("anna@uni.example", None, None)])
+def test_who_has_read_it_in_the_inbox_was_reached(office: Office, reader: str, sent_at: int | None, received_at: int | None) -> None:
+    """But for the author, who knows it."""
+    number = send(office, to=(reader,))
     office.run(lambda tx: tx.execute(update(recipients).values(read_at=LATER)) and None)
     end(office, number)
-    assert (row(office, number).sent_at, [line.received_at for line in roll(office, number)]) == (NOW, [NOW])
+    assert (row(office, number).sent_at, [line.received_at for line in roll(office, number)]) == (sent_at, [received_at])
     assert len(told(office, number)) == 1
 
 

@@ -4,6 +4,8 @@ import threading
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy import select, update
 
@@ -13,6 +15,7 @@ from postroom.messages import autoreplies, letter_records, letters, message_ids,
 from postroom.messages.letter_records import Letter, LetterFile, LetterOptions
 from postroom.messages.letters import Desk
 from postroom.messages.records import MailOptions, NewAttachment
+from postroom.storage.store import Store
 from postroom.storage.tables import attachments, messages, recipients
 from tests.messages.conftest import NOW, Office
 from tests.support import counted
@@ -151,6 +154,7 @@ def test_a_template_that_is_sent_is_consumed(office: Office) -> None:
         ({"sender": "nobody"}, Invalid("from", "malformed")),
         ({"sender": "otto@uni.example"}, NotFound("account", "otto@uni.example")),
         ({"subject": "x" * 999}, TooLarge("subject", 998)),
+        ({"body": "x" * 8_388_609}, TooLarge("body", 8_388_608)),
         ({"to": ("a@x.example",) * 2_001}, TooLarge("recipients", 2_000)),
         ({"files": (a_file(0, size=26_214_401),)}, TooLarge("attachments", 26_214_400)),
         ({"files": tuple(a_file(number) for number in range(1, 102))}, TooLarge("files", 100)),
@@ -534,3 +538,38 @@ def test_threads_of_sent_letters_stay_within_their_author(office: Office) -> Non
     send(office, subject="Far", mime_reply_to="far@x.example")
     other = send(office, author=office.other, sender="otto@uni.example", subject="Far", mime_reply_to="far@x.example")
     assert place(office, other) == (None, None, "far@x.example")
+
+
+# -- whatever comes --------------------------------------------------------------------------------------------------
+
+ANY = st.text(alphabet=st.characters() | st.sampled_from('\ud800\0\r\n<>@,"('), max_size=30)
+ADDRESSES = st.lists(st.sampled_from(["bob@x.example", "A <b@c.example>"]) | ANY, max_size=2).map(tuple)
+FILE = st.builds(LetterFile, attachment_id=st.integers(), filename=ANY, size=st.integers(), content_id=ANY)
+ANY_LETTER = st.builds(
+    Letter,
+    sender=st.just(ANNA) | ANY,
+    to=ADDRESSES,
+    cc=ADDRESSES,
+    bcc=ADDRESSES,
+    subject=st.just("Plan") | ANY,
+    body=st.just("<p>Plan</p>") | ANY,
+    important=st.booleans(),
+    calendar=st.sampled_from(["", "\ud800", INVITATION.format("REPLY")]) | ANY,
+    automatic_reply=st.booleans(),
+    mime_reply_to=ANY,
+    files=st.lists(FILE, max_size=2).map(tuple),
+)
+
+
+@given(ANY_LETTER, st.sampled_from([letters.save_draft, letters.save_template, letters.send]), st.integers(-1, 3) | st.integers())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_is_kept_or_refused_for_a_reason(sqlite_store: Store, any_letter: Letter, rule: Any, message_id: int) -> None:
+    """Design 1.5: nothing but one of our errors."""
+    office = Office(sqlite_store)
+    office.run(letters.save_draft, desk(office), LETTER)
+    try:
+        saved = office.run(rule, desk(office), any_letter, message_id)
+    except PostroomError:
+        return
+    letter_records.decoded(row(office, saved.message_id).options)
+    options.decoded(row(office, saved.message_id).mail)

@@ -279,7 +279,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_people(school
     assert len(one) == len(many) == 14 + lock
     with counted(school.store) as named:
         school.answer(crowd[0], second.thread_id, school.author)
-    assert len(named) == 10 + lock
+    assert len(named) == 13 + lock
 
 
 def test_two_answers_at_once_leave_one_standing(school: School) -> None:

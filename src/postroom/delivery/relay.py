@@ -156,7 +156,7 @@ class Relay:
         now = _now()
         waiting = len(self.window) > 0 and not self._down
         wait = self.window.look_again(now) if waiting else None
-        if waiting and wait is None and self._pace.wait(now) <= 0 and self.window.ready:
+        if waiting and self._pace.wait(now) <= 0 and self.window.ready:
             return False
         waits = [seconds for seconds in (self._pace.wait(now), wait) if seconds]
         if waiting and waits:

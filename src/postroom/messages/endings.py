@@ -28,6 +28,7 @@ _m: Final = messages.c
 _r: Final = recipients.c
 
 _MAILED: Final = and_(_r.state == "delivered", _r.email.is_not(None))
+_OTHERS: Final = or_(_r.user_id.is_(None), _r.user_id != _m.author_id)
 
 
 def finish(tx: Tx, settings: Settings, letters: Mapping[int, MessageStatus], now: int) -> None:
@@ -99,17 +100,17 @@ def _daemon_letter(row: Row[*tuple[Any, ...]], missed: Sequence[Unreached], daem
 
 def _learn(tx: Tx, message_ids: Sequence[int], now: int) -> None:
     """Make contacts of those whom letters reached by mail, but for their authors themselves."""
-    others = or_(_r.user_id.is_(None), _r.user_id != _m.author_id)
     columns = (_m.author_id, func.coalesce(_r.name, "").label("name"), _r.email)
-    reached = select(*columns).join(messages, _m.id == _r.message_id).where(_m.id.in_(message_ids), _MAILED, others)
+    reached = select(*columns).join(messages, _m.id == _r.message_id).where(_m.id.in_(message_ids), _MAILED, _OTHERS)
     rows = tx.execute(reached.where(_m.author_id.is_not(None)).order_by(_r.id))
     address_books.learn(tx, [(row.author_id, Mailbox(row.name, row.email)) for row in rows], now)
 
 
 def _take_back(tx: Tx, message_ids: Sequence[int]) -> None:
     """Make drafts again of those of the letters that reached nobody; what came before them stands for their threads again."""
-    reached = set(tx.scalars(select(_r.message_id).where(_r.message_id.in_(message_ids), or_(_MAILED, _r.read_at.is_not(None)))))
-    back = sorted(set(message_ids) - reached)
+    read = and_(_r.read_at.is_not(None), _OTHERS)
+    reached = select(_r.message_id).join(messages, _m.id == _r.message_id).where(_r.message_id.in_(message_ids), or_(_MAILED, read))
+    back = sorted(set(message_ids).difference(tx.scalars(reached)))
     if not back:
         return
     answers = select(_m.id, _m.author_id, _m.thread_id).where(_m.id.in_(back), _m.thread_id.is_not(None), _m.author_id.is_not(None))

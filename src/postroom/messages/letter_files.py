@@ -112,7 +112,8 @@ def _readable() -> Select[Any]:
     """Select files of all that the person wrote, or has received."""
     wrote = exists().where(_m.id == _a.message_id, _m.author_id == threads.PERSON, _m.deleted_at.is_(None)).correlate(attachments)
     received = exists().where(_r.message_id == _a.message_id, threads.CAME).correlate(attachments)
-    return select(attachments).where(or_(wrote, received))
+    # Whoever deletes one meanwhile waits, and then sees that its bytes are needed.
+    return select(attachments).where(or_(wrote, received)).with_for_update(read=True)
 
 
 def _content_id(given: str) -> str | None:

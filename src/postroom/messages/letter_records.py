@@ -11,6 +11,8 @@ from postroom.messages.records import MAX_MAIL_FILES
 MAX_RECIPIENTS: Final = 2_000
 """Entries of To, Cc and Bcc together: some relays cut longer headers off."""
 MAX_SUBJECT: Final = 998
+MAX_BODY: Final = 8_388_608
+"""Characters; dialects bound the size of their requests long before."""
 MAX_FILES: Final = 100
 MAX_FILES_SIZE: Final = MAX_MAIL_FILES
 """Bytes of all files of a letter."""

@@ -34,7 +34,7 @@ from postroom.messages import (
     threads,
 )
 from postroom.messages.letter_files import Chosen
-from postroom.messages.letter_records import MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
+from postroom.messages.letter_records import MAX_BODY, MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
 from postroom.messages.letter_rolls import Entry
 from postroom.messages.records import Calendar, MailOptions, NewAttachment, Role
 from postroom.messages.texts import check_line, check_text
@@ -150,7 +150,7 @@ def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template
     if len(letter.to) + len(letter.cc) + len(letter.bcc) > MAX_RECIPIENTS:
         raise TooLarge("recipients", MAX_RECIPIENTS)
     check_line("subject", letter.subject, MAX_SUBJECT)
-    check_text("body", letter.body, desk.settings.http.max_body)
+    check_text("body", letter.body, MAX_BODY)
     return _Prepared(letter, sender, files, stored)
 
 
@@ -251,8 +251,13 @@ def _mail(desk: Desk, prepared: _Prepared, number: int) -> MailOptions:
         in_reply_to=letter_threads.answered(letter),
         message_id=identifier or message_ids.made(desk.vault, desk.settings.mail.domain, number).strip("<>"),
         signature=False,
-        calendar=Calendar(letter.calendar, calendars.filename(letter.calendar)) if letter.calendar else None,
+        calendar=_calendar(letter.calendar) if letter.calendar else None,
     )
+
+
+def _calendar(ics: str) -> Calendar:
+    """Return a calendar as it is kept, even one that lets delivery fail; lone surrogates become question marks."""
+    return Calendar(ics.encode("utf-8", "replace").decode(), calendars.filename(ics))
 
 
 def _hindrance(prepared: _Prepared) -> str | None:
