@@ -1,5 +1,6 @@
 """How a person wants their mailbox shown: a few switches, and whose images may be fetched from elsewhere."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct, structs
@@ -37,11 +38,11 @@ def of_person(tx: Tx, user_id: int) -> MailSettings:
     return MailSettings() if row is None else MailSettings(**row._asdict())
 
 
-def change(tx: Tx, user_id: int, **values: bool) -> None:
-    """Set some switches."""
+def change(tx: Tx, user_id: int, values: Mapping[str, bool]) -> None:
+    """Set some switches, by their names in ``MailSettings``."""
     new = structs.asdict(structs.replace(MailSettings(), **values))
     statement = insert_into(tx, mail_settings).values(user_id=user_id, **new)
-    tx.execute(statement.on_conflict_do_update(index_elements=[mail_settings.c.user_id], set_=values))
+    tx.execute(statement.on_conflict_do_update(index_elements=[mail_settings.c.user_id], set_=dict(values)))
 
 
 def addresses_of_images(tx: Tx, user_id: int) -> list[str]:

@@ -231,6 +231,15 @@ def find(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
     return found
 
 
+def lines_of(tx: Tx, user_id: int, message_ids: Iterable[int]) -> dict[int, Key]:
+    """Return by which item messages came to a person, wherever it is; a statement for each 500."""
+    source, _ = _sources(user_id)
+    found: dict[int, Key] = {}
+    for chunk in chunks(message_ids):
+        found |= {one.message_id: one.key for one in _read(tx, source.where(source.message.c.id.in_(chunk), source.stays))}
+    return found
+
+
 def conversation(tx: Tx, user_id: int, key: Key, limit: int) -> list[Found]:
     """Return what a person has of the thread of an item, oldest first; of a long one the newest ``limit``. Three statements.
 
