@@ -182,9 +182,9 @@ async def delete_user_folder(call: Call, given: UserFolderId) -> Operation:
     return _done(_FOLDER_REMOVED)
 
 
-@operation("GET", "/mail/userfolders/bymail", MailId, result=UserFolder)
+@operation("GET", "/mail/userfolders/bymail", MailId, result=dict[str, int | str])
 async def get_user_folder_of_message(call: Call, given: MailId) -> UserFolder | None:
-    """Return the folder of one's own in which a message stands; nothing for none."""
+    """Return the folder of one's own in which a message stands, as ``userfolders`` does; nothing for none."""
     found = await call.read(_of_message, call.user_id, given.mail_id)
     return None if found is None else _user_folder(found)
 
