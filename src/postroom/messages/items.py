@@ -22,6 +22,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     and_,
+    any_,
     case,
     exists,
     false,
@@ -145,6 +146,8 @@ class _Source(NamedTuple):
     at: ColumnElement[int]
     rows: FromClause
     is_persons: ColumnElement[bool]
+    is_persons_by_number: ColumnElement[bool]
+    """The same in words that keep planners from reading all of a mailbox by date, where the numbers of a few messages are known."""
 
     @property
     def thread(self) -> ColumnElement[int]:
@@ -178,23 +181,26 @@ class _Source(NamedTuple):
         order = [column.asc() if oldest_first else column.desc() for column in (self.at, self.item.c.id)]
         return select(self.where(*conditions).order_by(*order).limit(count).subquery())
 
-    def counted(self, tx: Tx, wanted: Wanted, most: int) -> ColumnElement[int]:
-        """Count the items of a list; at most so many, unless an index does it."""
-        if wanted.is_plain:
-            return select(func.count()).select_from(self.item).where(self.is_persons, _place(self, wanted)).scalar_subquery()
-        bounded = select(literal(1).label("one")).select_from(self.rows).where(self.is_persons, *_conditions(tx, self, wanted))
+    def counted(self, conditions: list[ColumnElement[bool]], most: int | None) -> ColumnElement[int]:
+        """Count items, at most so many; without a bound by conditions about the items alone."""
+        if most is None:
+            return select(func.count()).select_from(self.item).where(self.is_persons, *conditions).scalar_subquery()
+        bounded = select(literal(1).label("one")).select_from(self.rows).where(self.is_persons, *conditions)
         return select(func.count()).select_from(bounded.limit(most).subquery()).scalar_subquery()
+
+
+_List = tuple[_Source, list[ColumnElement[bool]]]
 
 
 def page(tx: Tx, user_id: int, wanted: Wanted, start: int, limit: int) -> tuple[list[Found], int]:
     """Return ``limit`` items of a list from the ``start``-th on, and how many there are: exactly, or up to 1,000 behind this page.
 
-    Two statements.
+    Two statements, and one for each query of words and kind of items.
     """
     start = min(max(start, 0), LARGEST_ID)
-    sources = _sources(user_id, wanted.folder)
-    total = tx.execute(select(*(source.counted(tx, wanted, start + limit + COUNTED) for source in sources))).one()
-    lists = [(source, _conditions(tx, source, wanted)) for source in sources]
+    lists = _lists(tx, user_id, wanted)
+    most = None if wanted.is_plain else start + limit + COUNTED
+    total = tx.execute(select(*(source.counted(conditions, most) for source, conditions in lists))).one()
     return _ordered(tx, lists, start, limit, oldest_first=wanted.oldest_first), sum(total)
 
 
@@ -296,22 +302,20 @@ def is_unread(own: bool, item: FromClause) -> ColumnElement[bool]:  # noqa: FBT0
 
 def _beyond(tx: Tx, user_id: int, wanted: Wanted, beyond: Found | None, *, before: bool, limit: int, heads_only: bool) -> list[Found]:
     older = wanted.oldest_first == before
-    lists = []
-    for source in _sources(user_id, wanted.folder):
-        conditions = _conditions(tx, source, wanted)
+    lists = _lists(tx, user_id, wanted)
+    others = _lists(tx, user_id, wanted) if heads_only else []
+    for source, conditions in lists:
+        conditions += [not_(_has_newer(tx.dialect.name, source, other, where)) for other, where in others]
         if beyond is not None:
             conditions.append(_lies_beyond(source, beyond, older=older))
-        if heads_only:
-            others = _sources(user_id, wanted.folder)
-            conditions += [not_(_has_newer(source, other, _conditions(tx, other, wanted))) for other in others]
-        lists.append((source, conditions))
     found = _ordered(tx, lists, 0, limit, oldest_first=not older)
     return found[::-1] if before else found
 
 
-def _ordered(tx: Tx, lists: list[tuple[_Source, list[ColumnElement[bool]]]], start: int, limit: int, *, oldest_first: bool) -> list[Found]:
+def _ordered(tx: Tx, lists: list[_List], start: int, limit: int, *, oldest_first: bool) -> list[Found]:
     """Read a page of two lists put together, each of which an index has in order."""
-    together = union_all(*(source.first(where, start + limit, oldest_first=oldest_first) for source, where in lists)).subquery()
+    parts = [source.first(where, start + limit, oldest_first=oldest_first) for source, where in lists]
+    together = (parts[0] if len(parts) == 1 else union_all(*parts)).subquery()
     by = (together.c.at, together.c.own, together.c.id)
     order = [column.asc() if oldest_first else column.desc() for column in by]
     return _read(tx, select(together).order_by(*order).offset(start).limit(limit))
@@ -321,13 +325,21 @@ def _read(tx: Tx, statement: Select[Any]) -> list[Found]:
     return [Found(*row) for row in tx.execute(statement)]
 
 
-def _sources(user_id: int, folder: FolderName | None = None) -> tuple[_Source, _Source]:
+def _sources(user_id: int, folder: FolderName | None = None) -> list[_Source]:
+    """Return the kinds of items that stand in a folder, or anywhere."""
     r, m, o = recipients.alias(), messages.alias(), messages.alias()
     came = and_(r.c.user_id == user_id, r.c.received_at.is_not(None))
-    wrote = and_(o.c.author_id == user_id, o.c.kind == "message", or_(o.c.letter, o.c.sent_at.is_not(None)))
-    # What was sent stands in an index by this date alone.
-    at = o.c.sent_at if folder in {"sending", "sent"} else func.coalesce(o.c.sent_at, o.c.modified_at)
-    return _Source(False, r, m, r.c.received_at, r.join(m, m.c.id == r.c.message_id), came), _Source(True, o, o, at, o, wrote)
+    one_came = and_(r.c.user_id == user_id, func.coalesce(r.c.received_at, 0) > 0)
+    received = _Source(False, r, m, r.c.received_at, r.join(m, m.c.id == r.c.message_id), came, one_came)
+    wrote = o.c.author_id == user_id
+    was_sent = and_(wrote, o.c.sent_at.is_not(None))
+    if folder == "inbox":
+        return [received]
+    if folder in {"sending", "sent"}:  # in an index by this date alone
+        return [_Source(True, o, o, o.c.sent_at, o, was_sent, and_(wrote, func.coalesce(o.c.sent_at, 0) > 0))]
+    kept = and_(wrote, or_(o.c.letter, o.c.sent_at.is_not(None)))
+    own = _Source(True, o, o, func.coalesce(o.c.sent_at, o.c.modified_at), o, kept, kept)
+    return [own] if folder in {"drafts", "templates"} else [received, own]
 
 
 def _homes(source: _Source) -> dict[str, ColumnElement[bool]]:
@@ -356,7 +368,18 @@ def _place(source: _Source, wanted: Wanted) -> ColumnElement[bool]:
             return and_(item.deleted_at.is_(None), item.folder_id.is_(None), _homes(source).get(wanted.folder, false()))
 
 
-def _conditions(tx: Tx, source: _Source, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _lists(tx: Tx, user_id: int, wanted: Wanted) -> list[_List]:
+    """Return where the items of a list are, and on which conditions."""
+    lists = []
+    for source in _sources(user_id, wanted.folder):
+        by = source.item.c.id if source.own else source.item.c.message_id
+        fitting = [search.is_among(tx, by, search.find(tx, user_id, query, where)) for query, where in _queries(source, wanted)]
+        searched = source._replace(is_persons=source.is_persons_by_number) if fitting else source
+        lists.append((searched, [*_conditions(source, wanted), *fitting]))
+    return lists
+
+
+def _conditions(source: _Source, wanted: Wanted) -> list[ColumnElement[bool]]:
     item, message = source.item.c, source.message.c
     conditions = [_place(source, wanted)]
     for flag, holds in (
@@ -373,15 +396,15 @@ def _conditions(tx: Tx, source: _Source, wanted: Wanted) -> list[ColumnElement[b
         conditions.append(source.at <= wanted.until)
     if wanted.email:
         conditions.append(_by_address(source, wanted.email.lower()))
-    conditions += [_has_label(source, label_id) for label_id in wanted.label_ids]
-    return [*conditions, *_words(tx, source, wanted)]
+    return [*conditions, *(_has_label(source, label_id) for label_id in wanted.label_ids)]
 
 
-def _words(tx: Tx, source: _Source, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _queries(source: _Source, wanted: Wanted) -> list[tuple[str, str]]:
+    """Return which words must be where (``search.find``)."""
     named = search.NAMED + (search.HIDDEN if source.own else "")
     first, second = (named, search.SENDER) if wanted.folder in {"sent", "drafts"} else (search.SENDER, named)
     asked = ((wanted.sender, first), (wanted.recipient, second), (wanted.text, search.WRITTEN + search.SENDER + named))
-    return [search.fits(tx, source.message.c.id, query, where) for query, where in asked if query.strip()]
+    return [(query, where) for query, where in asked if query.strip()]
 
 
 def has_files(message_id: ColumnElement[int]) -> ColumnElement[bool]:
@@ -426,7 +449,7 @@ def _lies_beyond(source: _Source, beyond: Found, *, older: bool) -> ColumnElemen
     return or_(at < beyond.at if older else at > beyond.at, and_(at == beyond.at, same))
 
 
-def _has_newer(source: _Source, other: _Source, conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+def _has_newer(dialect: str, source: _Source, other: _Source, conditions: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     """Return, in SQL, whether another item of the conversation stands in the list, and is newer."""
     m = messages.alias()
     thread = union_all(
@@ -434,6 +457,9 @@ def _has_newer(source: _Source, other: _Source, conditions: list[ColumnElement[b
         select(m.c.id).where(m.c.thread_id == source.thread).correlate(source.rows, source.message),
     )
     same = literal(other.own > source.own) if other.own != source.own else other.item.c.id > source.item.c.id
-    newer = or_(other.at > source.at, and_(other.at == source.at, same))
-    within = other.message.c.id.in_(thread)
-    return exists(select(literal(1)).select_from(other.rows).where(other.is_persons, within, newer, *conditions))
+    at = func.coalesce(other.at, 0)  # so that no planner takes an index by date for it: there are few items of a thread
+    newer = or_(at > source.at, and_(at == source.at, same))
+    by = other.item.c.id if other.own else other.item.c.message_id
+    # As an array, so that PostgreSQL looks each up, instead of reading all of the person's messages first.
+    within = by == any_(func.array(thread.scalar_subquery())) if dialect == "postgresql" else by.in_(thread)
+    return exists(select(literal(1)).select_from(other.rows).where(other.is_persons_by_number, within, newer, *conditions))

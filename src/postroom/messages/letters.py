@@ -106,6 +106,7 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     state = {"status": "pending", "sent_at": desk.now, "settled_at": None, "superseded_at": None, **thread.columns()}
     saved = _write(tx, desk, prepared, {**state, "options": kept})
     queued = _queue(tx, desk, saved.message_id, entries, prepared)
+    search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
     if letter.automatic_reply:
@@ -137,7 +138,9 @@ def is_editable(row: Row[*tuple[Any, ...]]) -> bool:
 
 def _save(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool) -> SavedLetter:
     prepared = _prepare(tx, desk, letter, message_id, is_template=is_template)
-    return _write(tx, desk, prepared, {"options": _options(prepared, is_template=is_template)})
+    saved = _write(tx, desk, prepared, {"options": _options(prepared, is_template=is_template)})
+    search.index(tx, [saved.message_id], again=prepared.stored is not None)
+    return saved
 
 
 def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool | None = None) -> _Prepared:
@@ -233,7 +236,6 @@ def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> S
         tx.execute(insert(messages).values({**new, **row}))
     else:
         tx.execute(update(messages).where(_m.id == number).values(row))
-    search.index(tx, [number], again=stored is not None)
     return SavedLetter(message_id=number, blob_keys=letter_files.replace(tx, number, prepared.files, body, desk.now))
 
 
