@@ -224,19 +224,19 @@ def test_a_conversation_is_shown_once_by_its_newest_item_in_the_list(post: PostO
     assert post.heads(1, until=post.now - 5_000) == [post.came(1, first[0])], "of what fits, the newest"
 
 
-@pytest.mark.parametrize(("page_size", "count"), [(4, 7), (3, 6)])
+@pytest.mark.parametrize(("page_size", "count", "text"), [(4, 7, ""), (3, 6, ""), (3, 6, "subject")])
 @pytest.mark.parametrize("oldest_first", [False, True])
-def test_conversations_page_by_page(post: PostOffice, page_size: int, count: int, *, oldest_first: bool) -> None:
+def test_conversations_page_by_page(post: PostOffice, page_size: int, count: int, text: str, *, oldest_first: bool) -> None:
     """§7.4 ChainEngineTests, in small; forth and back."""
     for place in range(count):
         talk(post, 1 + 2 * (place % 2), f"Subject {place}")
-    whole = post.run(items.heads, 1, Wanted(oldest_first=oldest_first), 100)
+    whole = post.run(items.heads, 1, Wanted(oldest_first=oldest_first, text=text), 100)
     assert len(whole) == count
     walked: list[Any] = []
-    while some := post.run(items.heads, 1, Wanted(oldest_first=oldest_first), page_size, walked[-1] if walked else None):
+    while some := post.run(items.heads, 1, Wanted(oldest_first=oldest_first, text=text), page_size, walked[-1] if walked else None):
         walked += some
     assert walked == whole
-    before = post.run(items.heads, 1, Wanted(oldest_first=oldest_first), page_size, whole[-1], before=True)
+    before = post.run(items.heads, 1, Wanted(oldest_first=oldest_first, text=text), page_size, whole[-1], before=True)
     assert before == whole[-1 - page_size : -1]
 
 

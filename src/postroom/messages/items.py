@@ -32,6 +32,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     union_all,
 )
 
@@ -86,6 +87,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
     email: str = ""
     """The address of one's own by which it came, or went."""
     oldest_first: bool = False
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it takes a search."""
+        return bool(self.sender.strip() or self.recipient.strip() or self.text.strip())
 
     @property
     def is_plain(self) -> bool:
@@ -303,6 +309,9 @@ def is_unread(own: bool, item: FromClause) -> ColumnElement[bool]:  # noqa: FBT0
 def _beyond(tx: Tx, user_id: int, wanted: Wanted, beyond: Found | None, *, before: bool, limit: int, heads_only: bool) -> list[Found]:
     older = wanted.oldest_first == before
     lists = _lists(tx, user_id, wanted)
+    if heads_only and wanted.has_words:
+        found = _newest_of_threads(tx, lists, beyond, older=older, limit=limit)
+        return found[::-1] if before else found
     others = _lists(tx, user_id, wanted) if heads_only else []
     for source, conditions in lists:
         conditions += [not_(_has_newer(tx.dialect.name, source, other, where)) for other, where in others]
@@ -310,6 +319,20 @@ def _beyond(tx: Tx, user_id: int, wanted: Wanted, beyond: Found | None, *, befor
             conditions.append(_lies_beyond(source, beyond, older=older))
     found = _ordered(tx, lists, 0, limit, oldest_first=not older)
     return found[::-1] if before else found
+
+
+def _newest_of_threads(tx: Tx, lists: list[_List], beyond: Found | None, *, older: bool, limit: int) -> list[Found]:
+    """Read the newest item of each thread out of lists that are short: those of a search, which has their numbers."""
+    every = union_all(*(source.where(*conditions) for source, conditions in lists)).subquery()
+    newest_first = (every.c.at.desc(), every.c.own.desc(), every.c.id.desc())
+    place_in = func.row_number().over(partition_by=every.c.thread_id, order_by=newest_first).label("place_in")
+    ranked = select(every, place_in).subquery()
+    by = (ranked.c.at, ranked.c.own, ranked.c.id)
+    heads = select(*(ranked.c[name] for name in Found._fields)).where(ranked.c.place_in == 1)
+    if beyond is not None:
+        there = tuple_(*map(literal, (beyond.at, bool(beyond.own), beyond.id)))
+        heads = heads.where(tuple_(*by) < there if older else tuple_(*by) > there)
+    return _read(tx, heads.order_by(*(column.desc() if older else column.asc() for column in by)).limit(limit))
 
 
 def _ordered(tx: Tx, lists: list[_List], start: int, limit: int, *, oldest_first: bool) -> list[Found]:
@@ -337,9 +360,12 @@ def _sources(user_id: int, folder: FolderName | None = None) -> list[_Source]:
         return [received]
     if folder in {"sending", "sent"}:  # in an index by this date alone
         return [_Source(True, o, o, o.c.sent_at, o, was_sent, and_(wrote, func.coalesce(o.c.sent_at, 0) > 0))]
+    if folder in {"drafts", "templates"}:
+        unsent = and_(wrote, o.c.letter, o.c.sent_at.is_(None))
+        return [_Source(True, o, o, o.c.modified_at, o, unsent, unsent)]
     kept = and_(wrote, or_(o.c.letter, o.c.sent_at.is_not(None)))
     own = _Source(True, o, o, func.coalesce(o.c.sent_at, o.c.modified_at), o, kept, kept)
-    return [own] if folder in {"drafts", "templates"} else [received, own]
+    return [received, own]
 
 
 def _homes(source: _Source) -> dict[str, ColumnElement[bool]]:

@@ -44,7 +44,7 @@ MAX_QUERY: Final = 200
 MAX_WORDS: Final = 8
 """Words of a query that count."""
 
-MAX_FOUND: Final = 5_000
+MAX_FOUND: Final = 2_000
 """Messages of a person that a query finds."""
 
 _MAX_TEXT: Final = 50_000
@@ -94,7 +94,7 @@ def index(tx: Tx, message_ids: Sequence[int], *, again: bool = False) -> None:
 
 
 def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:
-    """Return the numbers of messages that have all the words of a query in one of the places, at most the newest 5,000 of the person's.
+    """Return the numbers of messages that have all the words of a query in one of the places, at most the newest 2,000 of the person's.
 
     Messages of others may be among them. ``where``: the letters of the places, such as ``WRITTEN + SENDER``. A query of no word finds
     nothing. One statement.
@@ -110,9 +110,9 @@ def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:
     else:
         words = ["({})".format(" | ".join(f"'{place}{word}':*" for place in where)) for word in wanted]
         match = " & ".join([*words, "({})".format(" | ".join(f"'{person}'" for person in of_person))])
-        vector = func.array_to_tsvector(func.string_to_array(message_words.c.words, literal_column("' '")))
         number = message_words.c.message_id
-        found = select(number).where(vector.bool_op("@@")(cast(match, TSQUERY))).order_by(number.desc())
+        fits = message_words.c.words.bool_op("@@")(cast(match, TSQUERY))
+        found = select(number).where(fits).order_by((number + 0).desc())  # by the index of words, not by that of numbers
     return list(tx.scalars(found.limit(MAX_FOUND)))
 
 

@@ -30,6 +30,7 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata: Final = MetaData(
     naming_convention={
@@ -286,6 +287,7 @@ Index("ix_contact_infos_lower_value", func.lower(contact_infos.c.value), contact
 
 _OWN: Final = text("sent_at IS NOT NULL AND deleted_at IS NULL AND folder_id IS NULL")
 _RECEIVED: Final = text("received_at IS NOT NULL AND deleted_at IS NULL AND folder_id IS NULL")
+_UNSENT: Final = (text("letter = 1 AND sent_at IS NULL"), text("letter AND sent_at IS NULL"))
 _PLACED: Final = text("place IS NOT NULL")
 _FILED: Final = text("folder_id IS NOT NULL")
 _STANDS_IN_SENT: Final = text("sent_at IS NOT NULL AND deleted_at IS NULL AND superseded_at IS NULL")
@@ -342,6 +344,7 @@ messages: Final = Table(
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_sent", "author_id", "sent_at", "id", sqlite_where=_STANDS_IN_SENT, postgresql_where=_STANDS_IN_SENT),
     Index("ix_messages_own", "author_id", "sent_at", "id", "status", sqlite_where=_OWN, postgresql_where=_OWN),
+    Index("ix_messages_unsent", "author_id", "modified_at", sqlite_where=_UNSENT[0], postgresql_where=_UNSENT[1]),
     Index("ix_messages_place", "author_id", "place", sqlite_where=_PLACED, postgresql_where=_PLACED),
     Index("ix_messages_folder_id", "folder_id", sqlite_where=_FILED, postgresql_where=_FILED),
     Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
@@ -452,7 +455,7 @@ labels: Final = Table(
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("name", Text, nullable=False),
     Column("style", Text, nullable=False, server_default=""),
-    Column("addresses", Text, nullable=False, server_default="[]"),  # JSON: what comes from these has it
+    Column("addresses", Text, nullable=False, server_default="[]"),  # JSON: whose mails it is for; programs keep to it
     Index("ix_labels_user_id", "user_id"),
     sqlite_autoincrement=True,
 )
@@ -474,7 +477,7 @@ message_words: Final = Table(
     "message_words",  # what messages are found by (messages.search); SQLite keeps an index of it in tables of its own: message_index
     metadata,
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
-    Column("words", Text, nullable=False),
+    Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
 )
 
 mail_accounts: Final = Table(

@@ -7,6 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 revision = "0007"
 down_revision = "0006"
@@ -38,7 +39,7 @@ BEGIN INSERT INTO message_index (message_index, rowid, words) VALUES ('delete', 
 """
 _FULL_TEXT: Final = {
     "sqlite": (_INDEX, _INSERTED, _DELETED),
-    "postgresql": ("CREATE INDEX ix_message_words ON message_words USING gin (array_to_tsvector(string_to_array(words, ' ')))",),
+    "postgresql": ("CREATE INDEX ix_message_words ON message_words USING gin (words)",),
 }
 """Words come folded and parted by blanks, so neither database has anything to do with languages."""
 
@@ -53,12 +54,14 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("place", sa.Text(), nullable=True))
         # Said in SQL: Alembic would make the table anew on SQLite, though a column may bring its own reference along.
         op.execute(f"ALTER TABLE {table} ADD COLUMN folder_id INTEGER CONSTRAINT fk_{table}_folder_id REFERENCES user_folders (id)")
+    unsent = (sa.text("letter = 1 AND sent_at IS NULL"), sa.text("letter AND sent_at IS NULL"))
+    op.create_index("ix_messages_unsent", "messages", ["author_id", "modified_at"], sqlite_where=unsent[0], postgresql_where=unsent[1])
     for name, table, columns, where in _INDEXES:
         op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.create_table(
         "message_words",
         sa.Column("message_id", sa.Integer(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_message_words_message_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_message_words")),
     )
@@ -154,6 +157,7 @@ def downgrade() -> None:
         op.execute("DROP TABLE message_index")
     for table in ("image_addresses", "mail_settings", "mail_accounts", "message_words", "labelled", "labels"):
         op.drop_table(table)
+    op.drop_index("ix_messages_unsent", "messages")
     for name, table, _, _ in _INDEXES:
         op.drop_index(name, table)
     for table in ("recipients", "messages"):
