@@ -17,6 +17,8 @@ from sqlalchemy import text
 from benchmarks.measure import Measurement, Plan, Run, Setting, percentile, repeated
 from benchmarks.place import add_people, place
 from benchmarks.versions import of_database
+from postroom.directory import named_mailboxes
+from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
 from postroom.messages import folders, items, labels, letter_records, search
 from postroom.messages.item_details import Reader, load
@@ -163,7 +165,7 @@ def _letter(
 ) -> _Letter:
     important = dice.random() < 0.05
     words = [_word(int(_WORDS ** dice.random()) - 1) for _ in range(_TEXT)]
-    sender, to = (f'"Zofia Wójcik{one}" <person{one}@example.org>' for one in (author - 1, reader - 1))
+    sender, to = (Mailbox(f"Zofia Wójcik{one}", f"person{one}@example.org") for one in (author - 1, reader - 1))
     content = f"<p>{' '.join(words)}</p>"
     message = {
         "id": number,
@@ -176,7 +178,7 @@ def _letter(
         "subject": f"Letter {number}",
         "content": content,
         "content_format": "html",
-        "options": letter_records.encoded(LetterOptions(sender=sender, to=(to,))),
+        "options": letter_records.encoded(LetterOptions(sender=sender, to=(named_mailboxes.written(to),))),
         "status": "sent",
         "created_at": at,
         "modified_at": at,
@@ -195,7 +197,9 @@ def _letter(
         "superseded_at": None if stands else at + 2_000,
         "important": important,
     }
-    document = search.document(f"Letter {number} {' '.join(words)}", sender, [to], person_ids=[author, reader])
+    document = search.document(
+        f"Letter {number} {' '.join(words)}", named_mailboxes.written(sender), [named_mailboxes.written(to)], person_ids=[author, reader]
+    )
     letter: _Letter = {"messages": [message], "recipients": [line], "message_words": [{"message_id": number, "words": document}]}
     if dice.random() < 0.05:
         file = {"blob_key": "none", "filename": "a.pdf", "content_type": "application/pdf", "size": 1_000, "created_at": at}

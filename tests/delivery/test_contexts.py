@@ -12,7 +12,7 @@ from postroom import clock
 from postroom.delivery import composer, contexts
 from postroom.delivery.composer import Skeleton
 from postroom.errors import Invalid, Unavailable
-from postroom.messages import options
+from postroom.messages import message_ids, options
 from postroom.messages.records import MAX_MAIL_FILES, MailOptions
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
@@ -131,7 +131,7 @@ def test_an_answer_names_the_mail_that_it_answers(store: Store) -> None:
         store.database.write_now(fill, **columns)
         for columns in ({"shared": True}, {"shared": True, "mail": '{"message_id": "own@client.example"}'}, {"shared": False})
     )
-    ours = composer.message_id(store.vault, store.settings.mail.domain, first)
+    ours = message_ids.made(store.vault, store.settings.mail.domain, first)
     cases: list[tuple[dict[str, Any], tuple[str | None, str | None]]] = [
         ({"in_reply_to": first, "shared": True}, (ours, ours)),
         ({"in_reply_to": first}, (ours, ours)),

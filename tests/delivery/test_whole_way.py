@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 
 from postroom import clock
-from postroom.delivery import composer
 from postroom.delivery.dispatch import BACKLOG
-from postroom.messages import audience, drafts, private, roll, submission
+from postroom.messages import audience, drafts, message_ids, private, roll, submission
 from postroom.messages.mailboxes import ThreadLine
 from postroom.messages.private import PrivateMessage
 from postroom.messages.records import AudienceChange, DraftContent
@@ -142,7 +141,7 @@ def test_an_answer_to_everybody_goes_to_bare_addresses_by_mail(store: Store) -> 
             mail = message_from_bytes(content, policy=policy.default)
             assert [address.addr_spec for address in mail["To"].addresses] == ["ok1@x.example", "ok2@x.example"]
             assert mail["From"].addresses[0].addr_spec == "ok-Ola@uni.example"
-            named = composer.message_id(ours.vault, ours.settings.mail.domain, thread_id)
+            named = message_ids.made(ours.vault, ours.settings.mail.domain, thread_id)
             assert (mail["In-Reply-To"], mail["References"]) == (named, named)
 
     asyncio.run(main())

@@ -1,5 +1,7 @@
 """An office in which people write to each other, by private messages and by the ways of other dialects."""
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import structs
@@ -93,3 +95,23 @@ class School(Office):
             if deleted_at is None:
                 thread[folder][:] = [message_id]
         return found
+
+
+def at_once(*units: Callable[[], None]) -> list[BaseException]:
+    """Start all of these together; return what they raised."""
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(len(units))
+
+    def work(unit: Callable[[], None]) -> None:
+        try:
+            barrier.wait(10)
+            unit()
+        except BaseException as error:  # noqa: BLE001 - shown by the test
+            failures.append(error)
+
+    workers = [threading.Thread(target=work, args=(unit,)) for unit in units]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(20)
+    return failures

@@ -54,7 +54,13 @@ def test_a_failure_is_told_in_the_inbox(office: Office) -> None:
     mail = options.decoded(found.mail)
     assert (mail.sender, mail.importance) == (Mailbox("", "mail-daemon@onlyoffice.com"), "highest")
     (line,) = roll(office, found.id)
-    assert (line.user_id, line.email, line.role, line.state) == (office.author, ANNA, "to", "delivered")
+    assert (line.user_id, line.email, line.name, line.role, line.state) == (
+        office.author,
+        "anna@uni.example",
+        "Anna Nowak",
+        "to",
+        "delivered",
+    )
     assert (line.received_at, line.read_at, line.superseded_at) == (END, None, None)
     for words in (
         "This message was created automatically by mail delivery software.",

@@ -10,6 +10,7 @@ from msgspec import structs
 from sqlalchemy import select, update
 
 from postroom.directory import addresses
+from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
 from postroom.messages import autoreplies, letter_records, letters, message_ids, options
 from postroom.messages.letter_records import Letter, LetterFile, LetterOptions
@@ -103,7 +104,9 @@ def test_a_draft_keeps_what_was_written(office: Office) -> None:
     assert (found.status, found.letter, found.shared, found.sent_at) == ("draft", True, True, None)
     assert (found.subject, found.content, found.content_format) == ("Temat", letters.EMPTY_BODY, "html")
     own, mail = kept(office, number)
-    assert own == LetterOptions(sender=ANNA, to=("not an address", "a@b.c, d@e.f", "Bob <bob@x.example>"), cc=("x",))
+    assert own == LetterOptions(
+        sender=Mailbox("Anna Nowak", "anna@uni.example"), to=("not an address", "a@b.c, d@e.f", "Bob <bob@x.example>"), cc=("x",)
+    )
     assert (mail.importance, mail.signature) == ("highest", False)
     assert roll(office, number) == []
 
@@ -345,18 +348,14 @@ def test_the_sender_is_one_of_the_authors_addresses_under_the_name_of_the_accoun
 ) -> None:
     """§1a.2, §1a.6 step 2, §8.7, §8.23."""
     own, mail = kept(office, send(office, sender=sender))
-    assert (own.sender, mail.sender.name if mail.sender else "", mail.sender.email if mail.sender else "") == (
-        f'"{name}" <{email}>',
-        name,
-        email,
-    )
+    assert own.sender == mail.sender == Mailbox(name, email)
 
 
 def test_an_institutional_address_sends_under_its_own_name(office: Office) -> None:
     address = office.address("dean@uni.example", assigned_to=office.author)
     number = send(office, sender="dean@uni.example")
     own, mail = kept(office, number)
-    assert (row(office, number).from_address_id, mail.sender, own.sender) == (address, None, '"Office" <dean@uni.example>')
+    assert (row(office, number).from_address_id, mail.sender, own.sender) == (address, None, Mailbox("Office", "dean@uni.example"))
     office.revoke(address)
     assert isinstance(refused(office, sender="dean@uni.example"), NotFound)
 

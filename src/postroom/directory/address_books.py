@@ -8,12 +8,15 @@ from sqlalchemy import func, select
 
 from postroom.directory.records import Mailbox
 from postroom.directory.values import LARGEST_ID, chunks
-from postroom.storage import bulk
+from postroom.storage import advisory, bulk
 from postroom.storage.database import Tx
-from postroom.storage.tables import contact_infos, contacts, users
+from postroom.storage.tables import contact_infos, contacts
 
 ContactKind = Literal["personal", "frequent"]
 InfoKind = Literal["email", "phone"]
+
+_LOCK_CLASS: Final = 0x426F6F6B
+"""Name space of our advisory locks on PostgreSQL: 'Book'."""
 
 _c: Final = contacts.c
 _i: Final = contact_infos.c
@@ -46,8 +49,7 @@ def learn(tx: Tx, written_to: Iterable[tuple[int, Mailbox]], now: int) -> None:
     """
     for some in chunks(sorted({(user_id, mailbox.email.lower()): mailbox for user_id, mailbox in written_to}.items(), key=_key)):
         user_ids = sorted({user_id for (user_id, _), _ in some})
-        # Of two that learn at once, the second sees what the first has learnt.
-        tx.execute(select(users.c.id).where(users.c.id.in_(user_ids)).order_by(users.c.id).with_for_update(key_share=True))
+        advisory.lock(tx, _LOCK_CLASS, user_ids)  # of two that learn at once, the second sees what the first has learnt
         known = _known(tx, user_ids, [email for (_, email), _ in some])
         unknown = [(user_id, mailbox) for (user_id, email), mailbox in some if (user_id, email) not in known]
         if not unknown:

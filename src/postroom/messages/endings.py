@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
 
-from postroom.directory import address_books
+from postroom.directory import address_books, named_mailboxes
 from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
 from postroom.messages import alerts, failure_texts, letter_records, misses, options, search, threads
@@ -61,14 +61,17 @@ def _tell(tx: Tx, rows: Sequence[Row[*tuple[Any, ...]]], daemon_letters: list[di
     line = {"state": "delivered", "received_at": now, "settled_at": now, "important": True}
     tx.execute(
         insert(recipients),
-        [{"message_id": told_in[row.id], "user_id": row.author_id, "email": senders[row.id], "name": "", **line} for row in rows],
+        [
+            {"message_id": told_in[row.id], "user_id": row.author_id, "email": senders[row.id].email, "name": senders[row.id].name, **line}
+            for row in rows
+        ],
     )
     raised = [
         NewAlert(
             user_id=row.author_id,
             message_id=row.id,
             told_in=told_in[row.id],
-            sender=senders[row.id],
+            sender=named_mailboxes.written(senders[row.id]),
             subject=row.subject,
             created_at=now,
         )
@@ -119,9 +122,9 @@ def _take_back(tx: Tx, message_ids: Sequence[int]) -> None:
         threads.lock(tx, [row.thread_id for row in thread_of.values()])
     had = and_(_r.message_id.in_(back), _r.received_at.is_not(None))
     lines = tx.execute(update(recipients).where(had).values(received_at=None).returning(_r.message_id, _r.user_id)).all()
-    tx.execute(update(messages).where(_m.id.in_(back)).values(sent_at=None))
     for line in lines:
         if line.message_id in thread_of and line.user_id is not None:
             threads.promote_line(tx, line.user_id, thread_of[line.message_id].thread_id)
+    tx.execute(update(messages).where(_m.id.in_(back)).values(sent_at=None))
     for row in thread_of.values():
         threads.promote_sent(tx, row.author_id, [row.thread_id])

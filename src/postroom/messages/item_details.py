@@ -192,7 +192,7 @@ def _home(row: Row[Any], *, own: bool) -> FolderName:
 
 def _sender(settings: Settings, row: Row[Any]) -> str:
     if row.letter:
-        return letter_records.decoded(row.options).sender
+        return named_mailboxes.written(letter_records.decoded(row.options).sender)
     wanted = options.decoded(row.mail).sender
     if wanted is not None:
         return named_mailboxes.written(Mailbox(wanted.name, wanted.email or settings.no_reply))
@@ -227,8 +227,7 @@ def _together(addresses: Iterable[str]) -> str:
 def _address(row: Row[Any], *, own: bool) -> str:
     if not own:
         return row.came_by or ""
-    sender = named_mailboxes.parse(letter_records.decoded(row.options).sender) if row.letter else None
-    return sender.email if sender is not None else row.author_email or ""
+    return letter_records.decoded(row.options).sender.email if row.letter else row.author_email or ""
 
 
 def _uid(ics: str) -> str:

@@ -445,7 +445,7 @@ def _has_label(source: _Source, label_id: int) -> ColumnElement[bool]:
 
 def _by_address(source: _Source, email: str) -> ColumnElement[bool]:
     if source.own:
-        return func.lower(source.message.c.options).contains(f"<{email}>", autoescape=True)
+        return func.lower(source.message.c.options).contains(f'"email":"{email}"', autoescape=True)
     return func.lower(source.item.c.email) == email
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct, structs
-from sqlalchemy import Row, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import Row, delete, exists, insert, or_, select, update
 
 from postroom.directory.values import chunks, known
 from postroom.errors import TooLarge
@@ -22,6 +22,11 @@ from postroom.storage.tables import attachments, messages, recipients
 _a: Final = attachments.c
 _m: Final = messages.c
 _r: Final = recipients.c
+
+_WROTE: Final = exists().where(_m.id == _a.message_id, _m.author_id == threads.PERSON, _m.deleted_at.is_(None)).correlate(attachments)
+_RECEIVED: Final = exists().where(_r.message_id == _a.message_id, threads.CAME).correlate(attachments)
+_READABLE: Final = select(attachments).where(_a.revoked_at.is_(None), or_(_WROTE, _RECEIVED)).with_for_update(read=True)
+"""Files of all that a person wrote, or has received. Whoever deletes one meanwhile waits, and then sees that its bytes are needed."""
 
 
 class Chosen(Struct, frozen=True):
@@ -57,7 +62,7 @@ def choose(tx: Tx, author_id: int, files: Sequence[LetterFile]) -> Chosen:
     """Find files among those of messages that the author wrote or received. Raises as ``distinct``, by stored sizes."""
     rows: dict[int, Row[Any]] = {}
     for chunk in chunks(known(file.attachment_id for file in files)):
-        rows |= {row.id: row for row in tx.execute(_readable().where(_a.id.in_(chunk), _a.revoked_at.is_(None)), {"person": author_id})}
+        rows |= {row.id: row for row in tx.execute(_READABLE.where(_a.id.in_(chunk)), {"person": author_id})}
     check_sizes([row.size for row in rows.values()])
     return Chosen(
         rows=[rows[number] for number in dict.fromkeys(file.attachment_id for file in files) if number in rows],
@@ -106,14 +111,6 @@ def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int
         "created_at": now,
     }
     return int(tx.execute(insert(attachments).values(values).returning(_a.id)).scalar_one())
-
-
-def _readable() -> Select[Any]:
-    """Select files of all that the person wrote, or has received."""
-    wrote = exists().where(_m.id == _a.message_id, _m.author_id == threads.PERSON, _m.deleted_at.is_(None)).correlate(attachments)
-    received = exists().where(_r.message_id == _a.message_id, threads.CAME).correlate(attachments)
-    # Whoever deletes one meanwhile waits, and then sees that its bytes are needed.
-    return select(attachments).where(or_(wrote, received)).with_for_update(read=True)
 
 
 def _content_id(given: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from postroom.directory.records import Mailbox
 from postroom.errors import Invalid
 from postroom.messages.records import MAX_MAIL_FILES
 
@@ -56,8 +57,8 @@ class Letter(Struct, frozen=True, kw_only=True):
 class LetterOptions(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What of a letter no column keeps (``messages.options``): how its author wrote the addresses."""
 
-    sender: str = ""
-    """``"Name" <address>``."""
+    sender: Mailbox = Mailbox("", "")
+    """One of the author's addresses, under the name of the account."""
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()

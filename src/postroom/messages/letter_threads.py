@@ -13,7 +13,7 @@
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Row, select
+from sqlalchemy import Integer, Row, bindparam, select
 
 from postroom.errors import Invalid
 from postroom.messages import message_ids, options, subjects, threads
@@ -24,6 +24,9 @@ from postroom.storage.tables import messages
 
 _m: Final = messages.c
 _FOUND: Final = (_m.id, _m.subject, threads.NUMBER.label("thread_id"))
+_NOT_OWN: Final = _m.id != bindparam("own", type_=Integer)
+_PARENT: Final = threads.seen(*_FOUND).where(_m.id == threads.MESSAGE, _NOT_OWN)
+_SIBLING: Final = select(*_FOUND).where(_m.foreign_parent == bindparam("parent"), threads.SENT, _NOT_OWN).order_by(_m.id.desc()).limit(1)
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -53,11 +56,10 @@ def find(tx: Tx, vault: Vault, author_id: int, letter: Letter, message_id: int) 
         return Place()
     parent = message_ids.message_of(vault, identifier)
     if parent is not None:
-        seen = tx.execute(threads.seen(*_FOUND).where(_m.id == parent, _m.id != message_id), {"person": author_id}).first()
+        seen = tx.execute(_PARENT, {"person": author_id, "message": parent, "own": message_id}).first()
         if seen is not None:
             return Place(thread_id=seen.thread_id, in_reply_to=seen.id) if _alike(seen, letter) else Place()
-    beside = select(*_FOUND).where(_m.foreign_parent == identifier, threads.SENT, _m.id != message_id)
-    sibling = tx.execute(beside.order_by(_m.id.desc()), {"person": author_id}).first()
+    sibling = tx.execute(_SIBLING, {"person": author_id, "parent": identifier, "own": message_id}).first()
     if sibling is None:
         return Place(foreign_parent=identifier)
     return Place(thread_id=sibling.thread_id, foreign_parent=identifier) if _alike(sibling, letter) else Place()

@@ -201,7 +201,7 @@ def _entries(letter: Letter) -> Iterator[Entry]:
 def _options(prepared: _Prepared, *, is_template: bool) -> str:
     letter, sender = prepared.letter, prepared.sender
     kept = LetterOptions(
-        sender=named_mailboxes.written(Mailbox(sender.name, sender.email)),
+        sender=Mailbox(sender.name, sender.email),
         to=_as_written(letter.to),
         cc=_as_written(letter.cc),
         bcc=_as_written(letter.bcc),

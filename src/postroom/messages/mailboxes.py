@@ -188,10 +188,10 @@ def delete_message(tx: Tx, user_id: int, message_id: int, now: int) -> None:
     thread_id = threads.of_message(tx, user_id, message_id)
     threads.lock(tx, [thread_id])
     mine = {"person": user_id}
-    tx.execute(update(messages).where(threads.SENT, _m.id == message_id).values(deleted_at=now), mine)
     tx.execute(update(recipients).where(threads.CAME, _r.message_id == message_id).values(deleted_at=now), mine)
-    threads.promote_sent(tx, user_id, [thread_id])
     threads.promote_line(tx, user_id, thread_id)
+    tx.execute(update(messages).where(threads.SENT, _m.id == message_id).values(deleted_at=now), mine)
+    threads.promote_sent(tx, user_id, [thread_id])
 
 
 def _line(row: Row[Any]) -> ThreadLine:

@@ -19,6 +19,7 @@ from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import WrongState
 from postroom.messages import drafts
 from postroom.messages.records import EmailSource, Message, Recipient, RollCounts, State
+from postroom.storage import advisory
 from postroom.storage.database import Tx
 from postroom.storage.tables import audience, group_members, messages, recipients, users
 
@@ -80,9 +81,9 @@ def state_counts(tx: Tx, message_id: int, *, include_self: bool = False) -> dict
 
 
 def _exclude_others(tx: Tx, message_id: int) -> None:
-    """Wait for another refresh of this message to end. SQLite has one writer anyway."""
-    if tx.dialect.name == "postgresql" and 0 < message_id <= LARGEST_ID:
-        tx.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, message_id)))
+    """Wait for another refresh of this message to end."""
+    if 0 < message_id <= LARGEST_ID:
+        advisory.lock(tx, _LOCK_CLASS, [message_id])
 
 
 def _take_over(tx: Tx, draft: Message, now: int) -> None:

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from postroom.directory import names, people
+from postroom.directory.records import Mailbox
 from postroom.messages import letter_records, options
 from postroom.messages.letter_records import LetterOptions
 from postroom.storage import bulk
@@ -182,16 +183,16 @@ def _rolls(tx: Tx, message_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
 
 
 def _document(row: Row[Any], roll: list[Row[Any]]) -> str:
-    wanted = options.decoded(row.mail).sender
-    kept = letter_records.decoded(row.options) if row.letter else LetterOptions(sender=f"{row.name} {row.email}")
+    kept = letter_records.decoded(row.options) if row.letter else LetterOptions(sender=Mailbox(row.name, row.email))
     named, hidden = [*kept.to, *kept.cc], [*kept.bcc]
     for line in [] if row.letter else roll[:_MAX_NAMED]:
         (named if row.shared and line.role != "bcc" else hidden).append(f"{line.name} {line.email}")
     said = f"{row.subject} {text_of(row.content, row.content_format)}"
     persons = {row.author_id, *(line.user_id for line in roll)} - {None}
+    sender = kept.sender if row.letter else options.decoded(row.mail).sender or kept.sender
     return document(
         said,
-        kept.sender if wanted is None or row.letter else f"{wanted.name} {wanted.email}",
+        f"{sender.name} {sender.email}",
         named,
         hidden,
         person_ids=sorted(persons) if len(roll) <= _MAX_NAMED else None,

@@ -3,10 +3,11 @@
 A thread has the number of its first message. A message that answered none has no ``thread_id`` and begins a thread of its own.
 Of a thread a person sees the messages that they sent, and those that came to their mailbox, unless they deleted them.
 
-Of a person's lines in one thread that they see exactly the newest has no ``superseded_at``: it stands for the thread in the inbox.
-So do their own messages in the folder of sent ones. Whoever adds an answer to a thread, or takes a single message out of
-one, holds its lock meanwhile (``lock``); then come the rows of messages, then those of recipients. (A person who deletes a
-message while it is being answered in their own name can meet the other order; PostgreSQL ends that, and the unit runs again.)
+Of a person's lines in one thread that they see exactly one, the last to come, has no ``superseded_at``: it stands for the thread in the
+inbox. So it is with their own messages and the folder of sent ones. Whoever adds an answer to a thread, or takes a single message out of
+one, holds its lock meanwhile (``lock``); then come lines of rolls, then rows of messages, as where outcomes are settled. (Who deletes
+messages from the list of an author locks their rows first. If the author answers at the same moment PostgreSQL ends one of the two, and it
+runs again.)
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,16 +23,15 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    literal,
     or_,
     select,
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
+from postroom.storage import advisory
 from postroom.storage.database import Tx
 from postroom.storage.tables import STANDS_IN_SENT, messages, recipients
 
@@ -125,10 +125,8 @@ def newest(tx: Tx, user_id: int, thread_id: int) -> int:
 
 
 def lock(tx: Tx, thread_ids: Iterable[int]) -> None:
-    """Keep others from adding to these threads, and from taking out of them, until this transaction ends. SQLite has one writer anyway."""
-    if tx.dialect.name == "postgresql":
-        ordered = func.unnest(literal(sorted(set(thread_ids)), ARRAY(Integer))).column_valued("thread_id")
-        tx.execute(select(func.pg_advisory_xact_lock(_LOCK_CLASS, ordered)))
+    """Keep others from adding to these threads, and from taking out of them, until this transaction ends."""
+    advisory.lock(tx, _LOCK_CLASS, thread_ids)
 
 
 def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int, *, keep_unread: bool = False) -> None:
@@ -139,9 +137,9 @@ def add_answer(tx: Tx, author_id: int, message_id: int, thread_id: int, now: int
     """
     values = {"person": author_id, "message": message_id, "thread": thread_id, "now": now}
     tx.execute(_SUPERSEDE_LINES[tx.dialect.name], {name: values[name] for name in ("message", "thread", "now")})
-    tx.execute(_SUPERSEDE_SENT, values)
     if not keep_unread:
         mark_read(tx, author_id, thread_id, now)
+    tx.execute(_SUPERSEDE_SENT, values)
 
 
 def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LARGEST_ID) -> None:
@@ -150,20 +148,26 @@ def mark_read(tx: Tx, user_id: int, thread_id: int, now: int, *, up_to: int = LA
 
 
 def promote_line(tx: Tx, user_id: int, thread_id: int) -> None:
-    """Let the newest line that a person still has in a thread stand for it, after a single one was deleted."""
-    left = select(_r.id).where(CAME, lines_in(tx.dialect.name)).order_by(_r.received_at.desc(), _r.message_id.desc()).limit(1)
+    """Let the line that stood before stand for a thread, unless another one does, after a single one of a person's was deleted."""
+    left = select(_r.id).where(CAME, lines_in(tx.dialect.name)).order_by(*_last_standing(_r.superseded_at, _r.received_at, _r.message_id))
+    left = left.limit(1)
     promoted = update(recipients).where(_r.id == left.correlate(None).scalar_subquery(), _r.superseded_at.is_not(None))
     tx.execute(promoted.values(superseded_at=None), {"person": user_id, "thread": thread_id})
 
 
 def promote_sent(tx: Tx, author_id: int, thread_ids: Iterable[int]) -> None:
-    """Let the newest message that an author still has in each thread stand for it, after others were deleted; one statement for 500."""
+    """Do the same for messages of an author, in several threads; one statement for 500."""
     for chunk in chunks(sorted(set(thread_ids))):
-        place = func.row_number().over(partition_by=NUMBER, order_by=(_m.sent_at.desc(), _m.id.desc())).label("place")
+        place = func.row_number().over(partition_by=NUMBER, order_by=_last_standing(_m.superseded_at, _m.sent_at, _m.id)).label("place")
         left = select(_m.id, place).where(SENT, or_(_m.id.in_(chunk), _m.thread_id.in_(chunk))).subquery()
         newest_ones = select(left.c.id).where(left.c.place == 1)
         promoted = update(messages).where(_m.id.in_(newest_ones), _m.superseded_at.is_not(None)).values(superseded_at=None)
         tx.execute(promoted, {"person": author_id})
+
+
+def _last_standing(superseded_at: ColumnElement[Any], at: ColumnElement[Any], number: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Return the order of what stands, then of what stood last: times and numbers may have been given before the lock was."""
+    return superseded_at.is_not(None), superseded_at.desc(), at.desc(), number.desc()
 
 
 def stand(tx: Tx, user_id: int, thread_ids: Iterable[int], now: int) -> None:
