@@ -247,3 +247,23 @@ def test_emptying_the_trash(post: PostOffice) -> None:
     post.run(filing.empty, 1, "trash")
     assert (post.listed(1, folder="trash"), post.listed(1, folder="spam"), post.listed(2, folder="trash")) == ([], keys[2:], [own(number)])
     assert [one.key for one in post.run(items.find, 1, keys)] == keys[2:]
+
+
+def test_a_conversation_counts_where_it_has_something(post: PostOffice) -> None:
+    """Whatever stands for the thread: one that lies in two folders counts in both."""
+    numbers = talk(post, 5)
+    folder = post.folder(1, "Plans")
+    talk(post, 1, "Other")
+    newest = post.came(1, numbers[4])
+    post.move(1, newest, to="own", folder_id=folder)
+    assert (post.count(1, "inbox"), post.count(1, "own")) == ((3, 3, 2, 2), (1, 1, 1, 1))
+    post.move(1, post.came(1, numbers[0]), post.came(1, numbers[2]), to="own", folder_id=folder)
+    assert (post.count(1, "inbox"), post.count(1, "own")) == ((1, 1, 1, 1), (3, 3, 1, 1))
+    post.run(filing.mark_read, 1, [newest], 5, read=True)
+    assert (post.count(1, "own"), post.count(1, "sent")) == ((3, 2, 1, 1), (2, 0, 1, 0))
+
+
+def test_counting_takes_a_few_statements(post: PostOffice) -> None:
+    with counted(post.store) as statements:
+        post.run(folders.counts, 1)
+    assert len(statements) == 3

@@ -29,6 +29,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    null,
     or_,
     select,
     true,
@@ -40,7 +41,7 @@ from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
 from postroom.messages import search
 from postroom.storage.database import Tx
-from postroom.storage.tables import attachments, labelled, messages, recipients
+from postroom.storage.tables import STANDS_IN_INBOX, attachments, labelled, messages, recipients, user_folders
 
 FolderName = Literal["sending", "inbox", "sent", "drafts", "trash", "spam", "own", "templates"]
 
@@ -290,15 +291,64 @@ def summaries(tx: Tx, user_id: int, found: Iterable[Found]) -> dict[Conversation
     return sums
 
 
-def everything(user_id: int) -> CompoundSelect[Any]:
-    """Select all that a person has, to be counted: as ``Found``, with the columns ``folder`` and ``unread``."""
+def put_away(user_id: int) -> CompoundSelect[Any]:
+    """Select what a person has put elsewhere, to be counted: ``folder``, ``folder_id``, ``thread_id``, ``at``, ``unread``, ``done``."""
+    f = user_folders.c
+    own_folders = select(f.id).where(f.user_id == user_id)
     every = []
     for source in _sources(user_id):
-        at_home = case(*((condition, literal(name)) for name, condition in _homes(source).items()))
-        in_own = case((source.item.c.folder_id.is_not(None), "own"))
-        folder = func.coalesce(source.item.c.place, in_own, at_home).label("folder")
-        every.append(source.where(source.stays).add_columns(folder, is_unread(source.own, source.item).label("unread")))
+        item = source.item.c
+        filed = and_(item.folder_id.in_(own_folders), item.deleted_at.is_(None))
+        for folder, condition in ((item.place, item.place.is_not(None)), (literal("own"), filed)):
+            columns = (folder.label("folder"), item.folder_id, source.thread.label("thread_id"), source.at.label("at"))
+            flags = (is_unread(source.own, source.item).label("unread"), source.done.label("done"))
+            every.append(source.where(condition).with_only_columns(*columns, *flags))
     return union_all(*every)
+
+
+def written(user_id: int) -> CompoundSelect[Any]:
+    """Select what a person has written and not put elsewhere, with the columns of ``put_away``; indexes hold all that this takes."""
+    every = []
+    pairs: tuple[tuple[FolderName, FolderName], ...] = (("sent", "sending"), ("drafts", "templates"))
+    for folder, other in pairs:
+        (source,) = _sources(user_id, folder)
+        item = source.item.c
+        named = case((_homes(source)[other], other), else_=folder).label("folder")
+        done = true() if folder == "sent" else false()
+        columns = (named, null().label("folder_id"), source.thread.label("thread_id"), source.at.label("at"))
+        at_home = source.where(item.deleted_at.is_(None), item.folder_id.is_(None))
+        every.append(at_home.with_only_columns(*columns, false().label("unread"), done.label("done")))
+    return union_all(*every)
+
+
+def inbox(user_id: int) -> Select[Any]:
+    """Count what stands in the inbox: ``messages``, ``unread_messages``, ``conversations``, ``unread_conversations``, ``newest_at``.
+
+    Conversations are counted by the lines that stand for their threads (``threads``), which an index has. Those that stand for theirs in a
+    folder of one's own count only if there is something of their thread in the inbox, too.
+    """
+    (source,) = _sources(user_id, "inbox")
+    item = source.item.c
+    at_home = and_(source.is_persons, item.deleted_at.is_(None), item.folder_id.is_(None))
+    unread = item.read_at.is_(None)
+    standing = select(func.count()).where(recipients.c.user_id == user_id, STANDS_IN_INBOX).scalar_subquery()
+    own_folders = select(user_folders.c.id).where(user_folders.c.user_id == user_id)
+    filed = select(func.coalesce(messages.c.thread_id, messages.c.id).label("thread_id")).join(recipients)
+    elsewhere = filed.where(recipients.c.user_id == user_id, STANDS_IN_INBOX, recipients.c.folder_id.in_(own_folders)).subquery()
+    m = messages.alias()
+    others = select(m.c.id).where(m.c.thread_id == elsewhere.c.thread_id).correlate(elsewhere)
+    numbers = union_all(select(elsewhere.c.thread_id).correlate(elsewhere), others)
+    here = exists().select_from(source.item).where(source.is_persons_by_number, at_home, item.message_id.in_(numbers))
+    away = select(func.count()).select_from(elsewhere).where(not_(here)).scalar_subquery()
+    within = select(func.count(source.thread.distinct())).select_from(source.rows).where(at_home, unread).scalar_subquery()
+    columns = (
+        func.count().label("messages"),
+        func.sum(case((unread, 1), else_=0)).label("unread_messages"),
+        (standing - away).label("conversations"),
+        within.label("unread_conversations"),
+        func.max(item.received_at).label("newest_at"),
+    )
+    return select(*columns).select_from(source.item).where(at_home)
 
 
 def is_unread(own: bool, item: FromClause) -> ColumnElement[bool]:  # noqa: FBT001 - as sources have it

@@ -343,7 +343,7 @@ messages: Final = Table(
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_sent", "author_id", "sent_at", "id", sqlite_where=_STANDS_IN_SENT, postgresql_where=_STANDS_IN_SENT),
-    Index("ix_messages_own", "author_id", "sent_at", "id", "status", sqlite_where=_OWN, postgresql_where=_OWN),
+    Index("ix_messages_own", "author_id", "sent_at", "id", "status", "thread_id", sqlite_where=_OWN, postgresql_where=_OWN),
     Index("ix_messages_unsent", "author_id", "modified_at", sqlite_where=_UNSENT[0], postgresql_where=_UNSENT[1]),
     Index("ix_messages_place", "author_id", "place", sqlite_where=_PLACED, postgresql_where=_PLACED),
     Index("ix_messages_folder_id", "folder_id", sqlite_where=_FILED, postgresql_where=_FILED),

@@ -17,7 +17,7 @@ depends_on = None
 _OWN: Final = "sent_at IS NOT NULL AND deleted_at IS NULL AND folder_id IS NULL"
 _RECEIVED: Final = "received_at IS NOT NULL AND deleted_at IS NULL AND folder_id IS NULL"
 _INDEXES: Final = (
-    ("ix_messages_own", "messages", ["author_id", "sent_at", "id", "status"], _OWN),
+    ("ix_messages_own", "messages", ["author_id", "sent_at", "id", "status", "thread_id"], _OWN),
     ("ix_messages_place", "messages", ["author_id", "place"], "place IS NOT NULL"),
     ("ix_messages_folder_id", "messages", ["folder_id"], "folder_id IS NOT NULL"),
     ("ix_recipients_mailbox", "recipients", ["user_id", "received_at", "id", "read_at"], _RECEIVED),
