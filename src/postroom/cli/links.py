@@ -42,6 +42,7 @@ def revoke(
 
     with opened_store() as store:
         blob_key = store.database.write_now(attachments.revoke, attachment, clock.now())
-        if blob_key is not None:
+        # Another attachment may be over the same bytes: a file that was forwarded.
+        if blob_key is not None and not store.database.read_now(attachments.blobs_in_use, [blob_key]):
             asyncio.run(store.blobs.delete(blob_key))
     console().print("Withdrawn." if blob_key is not None else "It was withdrawn before.")

@@ -5,12 +5,12 @@ from typing import Annotated, Final
 
 from msgspec import Struct
 
-from postroom.dialects.blobs import delete_if_unused
+from postroom.dialects.blobs import delete_if_unused, delete_unused
 from postroom.dialects.endpoint import ErrorCase, endpoint
 from postroom.dialects.usos import errors, wire
 from postroom.dialects.usos.arguments import Upload, file, identifier, identifiers, number, selector, text
 from postroom.dialects.usos.call import Call
-from postroom.dialects.usos.mailclient.common import ACCESS, DRAFT_REQUIRED, MODULE, NO_ATTACHMENT, NO_MESSAGE, NOTHING, delete_blobs
+from postroom.dialects.usos.mailclient.common import ACCESS, DRAFT_REQUIRED, MODULE, NO_ATTACHMENT, NO_MESSAGE, NOTHING
 from postroom.dialects.usos.selectors import Selection
 from postroom.dialects.usos.wire import ATTACHMENT, AttachmentView
 from postroom.messages import attachments as files
@@ -158,7 +158,7 @@ async def update_attachment(call: Call, given: Updated) -> dict[str, object]:
 async def delete_attachments(call: Call, given: Deleted) -> dict[str, object]:
     """Delete attachments of drafts."""
     matched, blob_keys = await call.write(files.delete, call.user_id, list(given.attachment_ids.values()), call.now)
-    await delete_blobs(call.store, blob_keys)
+    await delete_unused(call.store, blob_keys)
     return {"matched": wire.ids(matched)}
 
 

@@ -1,14 +1,11 @@
 """What the methods of services/mailclient share: who may call them, the error cases of their pages, and the shape of small answers."""
 
-from collections.abc import Iterable
 from typing import Annotated, Final
 
 from msgspec import Struct
 
 from postroom.dialects.endpoint import Access, ErrorCase
 from postroom.dialects.usos.arguments import identifier
-from postroom.messages import attachments
-from postroom.storage.store import Store
 
 MODULE: Final = "services/mailclient/"
 ACCESS: Final = Access(consumer="required", token="required", scopes=("mailclient",), administrative=None)  # noqa: S106 - a need, no token
@@ -33,15 +30,3 @@ class OneMessage(Struct, frozen=True):
     """The argument of methods about one message."""
 
     message_id: Annotated[int, identifier("Message ID.")]
-
-
-async def delete_blobs(store: Store, keys: Iterable[str]) -> None:
-    """Delete files whose attachments are gone, unless another attachment is over the same bytes.
-
-    Call it after the commit, so that no attachment is ever without its file.
-    """
-    gone = list(keys)
-    used = await store.database.read(attachments.blobs_in_use, gone) if gone else set()
-    for key in gone:
-        if key not in used:
-            await store.blobs.delete(key)

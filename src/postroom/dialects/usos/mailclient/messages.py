@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Raw, Struct
 
+from postroom.dialects.blobs import delete_unused
 from postroom.dialects.endpoint import endpoint
 from postroom.dialects.usos import wire
 from postroom.dialects.usos.arguments import boolean, choice, choices, days, identifier, identifier_or_null, identifiers, selector, text
@@ -20,7 +21,6 @@ from postroom.dialects.usos.mailclient.common import (
     NOTHING,
     UNASSIGNED,
     OneMessage,
-    delete_blobs,
 )
 from postroom.dialects.usos.objects import AddressView
 from postroom.dialects.usos.selectors import Selection
@@ -226,7 +226,7 @@ async def delete_messages(call: Call, given: Deleted) -> dict[str, object]:
     Messages that were sent leave the user's list; they are still delivered, and their attachments stay available.
     """
     deleted = await call.write(drafts.delete, call.user_id, list(given.message_ids.values()), call.now)
-    await delete_blobs(call.store, deleted.blob_keys)
+    await delete_unused(call.store, deleted.blob_keys)
     return {"matched": wire.ids(deleted.matched)}
 
 
