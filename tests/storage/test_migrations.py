@@ -40,8 +40,13 @@ def database(empty: Settings) -> Iterator[Database]:
     opened.close()
 
 
+def is_ours(name: str | None, kind: str = "table", _parents: object = None) -> bool:
+    """Whether something is on the page of tables: the index of words is a matter of each database."""
+    return kind not in {"table", "index"} or not (name or "").startswith(("message_index", "ix_message_words"))
+
+
 def table_names(tx: Tx) -> set[str]:
-    return set(inspect(tx).get_table_names())
+    return {name for name in inspect(tx).get_table_names() if is_ours(name)}
 
 
 def upgrade(tx: Tx, revision: str) -> None:
@@ -125,7 +130,7 @@ def test_the_schema_is_that_of_the_tables(store: Store) -> None:
     """What the revisions made and what storage/tables.py says do not differ."""
 
     def differences(tx: Connection) -> list[object]:
-        return compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True}), metadata)
+        return compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True, "include_name": is_ours}), metadata)
 
     assert store.database.read_now(differences) == []
 

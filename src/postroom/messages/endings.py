@@ -12,7 +12,7 @@ from sqlalchemy import Row, and_, func, insert, or_, select, update
 from postroom.directory import address_books, named_mailboxes
 from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
-from postroom.messages import alerts, failure_texts, letter_records, misses, options, threads
+from postroom.messages import alerts, failure_texts, letter_records, misses, options, search, threads
 from postroom.messages.alerts import NewAlert
 from postroom.messages.failure_texts import Failure
 from postroom.messages.records import MailOptions, MessageStatus
@@ -44,7 +44,7 @@ def finish(tx: Tx, settings: Settings, letters: Mapping[int, MessageStatus], now
 def tell(tx: Tx, settings: Settings, message_ids: Sequence[int], now: int) -> None:
     """Put into the inboxes of the authors of letters, unread and important, who was not reached and why; and raise alerts.
 
-    These letters stand in the inbox only: no mail is sent. Four statements for each 20.
+    These letters stand in the inbox only: no mail is sent. Six statements for each 20.
     """
     for some in chunks(message_ids, _AT_ONCE):
         columns = (_m.id, _m.author_id, _m.dialect, _m.subject, _m.options, func.coalesce(_m.sent_at, _m.created_at).label("sent_at"))
@@ -58,7 +58,7 @@ def _tell(tx: Tx, rows: Sequence[Row[*tuple[Any, ...]]], daemon_letters: list[di
     written = tx.execute(insert(messages).returning(_m.id, _m.in_reply_to), daemon_letters)
     told_in = {about: number for number, about in written}
     senders = {row.id: letter_records.decoded(row.options).sender for row in rows}
-    line = {"state": "delivered", "received_at": now, "settled_at": now}
+    line = {"state": "delivered", "received_at": now, "settled_at": now, "important": True}
     tx.execute(
         insert(recipients),
         [
@@ -78,6 +78,7 @@ def _tell(tx: Tx, rows: Sequence[Row[*tuple[Any, ...]]], daemon_letters: list[di
         for row in rows
     ]
     alerts.raise_all(tx, raised)
+    search.index(tx, sorted(told_in.values()))
 
 
 def _daemon_letter(row: Row[*tuple[Any, ...]], missed: Sequence[Unreached], daemon: str, now: int) -> dict[str, Any]:

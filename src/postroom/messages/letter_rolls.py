@@ -23,7 +23,7 @@ class Entry(Struct, frozen=True):
     role: Role
 
 
-def make(tx: Tx, message_id: int, entries: Sequence[Entry], now: int) -> None:
+def make(tx: Tx, message_id: int, entries: Sequence[Entry], now: int, *, important: bool = False) -> None:
     """Put everybody on the roll, to be queued; what stood there before is gone. The addresses differ, whatever their case.
 
     An address of a person of the organisation brings the letter to that person's inbox; one that several people have, such as an
@@ -37,7 +37,7 @@ def make(tx: Tx, message_id: int, entries: Sequence[Entry], now: int) -> None:
     for entry in entries:
         theirs = [number for number in owners.get(entry.mailbox.email.lower(), []) if number not in seen]
         seen.update(theirs)
-        common = {**dict.fromkeys(_COLUMNS), "message_id": message_id, "role": entry.role}
+        common = {**dict.fromkeys(_COLUMNS), "message_id": message_id, "role": entry.role, "important": important}
         lines.append(
             {
                 **common,

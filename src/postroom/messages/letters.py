@@ -30,6 +30,7 @@ from postroom.messages import (
     options,
     queueing,
     reports,
+    search,
     threads,
 )
 from postroom.messages.letter_files import Chosen
@@ -104,7 +105,8 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     kept = _options(prepared, is_template=False)
     state = {"status": "pending", "sent_at": desk.now, "settled_at": None, "superseded_at": None, **thread.columns()}
     saved = _write(tx, desk, prepared, {**state, "options": kept})
-    queued = _queue(tx, desk, saved.message_id, entries, _hindrance(prepared))
+    queued = _queue(tx, desk, saved.message_id, entries, prepared)
+    search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
     if letter.automatic_reply:
@@ -136,7 +138,9 @@ def is_editable(row: Row[*tuple[Any, ...]]) -> bool:
 
 def _save(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool) -> SavedLetter:
     prepared = _prepare(tx, desk, letter, message_id, is_template=is_template)
-    return _write(tx, desk, prepared, {"options": _options(prepared, is_template=is_template)})
+    saved = _write(tx, desk, prepared, {"options": _options(prepared, is_template=is_template)})
+    search.index(tx, [saved.message_id], again=prepared.stored is not None)
+    return saved
 
 
 def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool | None = None) -> _Prepared:
@@ -217,6 +221,7 @@ def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> S
     row = {
         "letter": True,
         "shared": True,
+        "important": letter.important,
         "subject": letter.subject,
         "content": body,
         "content_format": "html",
@@ -269,11 +274,12 @@ def _hindrance(prepared: _Prepared) -> str | None:
     return None
 
 
-def _queue(tx: Tx, desk: Desk, message_id: int, entries: list[Entry], hindrance: str | None) -> int:
+def _queue(tx: Tx, desk: Desk, message_id: int, entries: list[Entry], prepared: _Prepared) -> int:
     """Make the roll; return how many are queued."""
+    hindrance = _hindrance(prepared)
     if hindrance is not None:
         letter_rolls.make_undeliverable(tx, message_id, entries, hindrance, desk.now)
         return 0
-    letter_rolls.make(tx, message_id, entries, desk.now)
+    letter_rolls.make(tx, message_id, entries, desk.now, important=prepared.letter.important)
     delivery = desk.settings.delivery
     return queueing.queue_listed(tx, delivery, [message_id], queueing.lane_of(delivery, len(entries)), desk.now, to_inboxes=True)

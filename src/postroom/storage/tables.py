@@ -30,6 +30,7 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata: Final = MetaData(
     naming_convention={
@@ -285,6 +286,11 @@ Index("ix_contact_infos_lower_value", func.lower(contact_infos.c.value), contact
 
 # -- messages: what is said ------------------------------------------------------------------------------------------
 
+_OWN: Final = text("sent_at IS NOT NULL AND deleted_at IS NULL AND folder_id IS NULL")
+_RECEIVED: Final = text("received_at IS NOT NULL AND deleted_at IS NULL AND folder_id IS NULL")
+_UNSENT: Final = (text("letter = 1 AND sent_at IS NULL"), text("letter AND sent_at IS NULL"))
+_PLACED: Final = text("place IS NOT NULL")
+_FILED: Final = text("folder_id IS NOT NULL")
 _STANDS_IN_SENT: Final = text("sent_at IS NOT NULL AND deleted_at IS NULL AND superseded_at IS NULL")
 
 messages: Final = Table(
@@ -330,11 +336,18 @@ messages: Final = Table(
     Column("superseded_at", BigInteger),  # a later message of its author in its thread stands for both in the folder of sent messages
     Column("retain_until", BigInteger),  # gone for good after that, once settled; null: kept
     Column("deleted_at", BigInteger),  # gone from the author's list; recipients and delivery are untouched
+    Column("important", Boolean, nullable=False, server_default=false()),  # to its author
+    Column("place", Text),  # trash or spam: deleted_at is set, and the author can take it out again
+    Column("folder_id", ForeignKey("user_folders.id")),  # of the author's own, instead of the one that it belongs to
     CheckConstraint("kind IN ('message', 'summary')", name="kind"),
     CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
     Index("ix_messages_author_id", "author_id", "id"),
     Index("ix_messages_sent", "author_id", "sent_at", "id", sqlite_where=_STANDS_IN_SENT, postgresql_where=_STANDS_IN_SENT),
+    Index("ix_messages_own", "author_id", "sent_at", "id", "status", "thread_id", sqlite_where=_OWN, postgresql_where=_OWN),
+    Index("ix_messages_unsent", "author_id", "modified_at", sqlite_where=_UNSENT[0], postgresql_where=_UNSENT[1]),
+    Index("ix_messages_place", "author_id", "place", sqlite_where=_PLACED, postgresql_where=_PLACED),
+    Index("ix_messages_folder_id", "folder_id", sqlite_where=_FILED, postgresql_where=_FILED),
     Index("ix_messages_pending", "id", sqlite_where=text("status = 'pending'"), postgresql_where=text("status = 'pending'")),
     Index(
         "ix_messages_client_id",  # what programs sent and is not done; what is done grows without bounds and is not asked for by program
@@ -423,13 +436,79 @@ attachments: Final = Table(
     sqlite_autoincrement=True,
 )
 
-tags: Final = Table(
-    "tags",
+user_folders: Final = Table(
+    "user_folders",  # a tree for each person
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", ForeignKey("user_folders.id", ondelete="CASCADE")),
+    Column("name", Text, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    Index("ix_user_folders_user_id", "user_id"),
+    Index("ix_user_folders_parent_id", "parent_id"),
+    sqlite_autoincrement=True,
+)
+
+labels: Final = Table(
+    "labels",  # what a person marks messages with
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("style", Text, nullable=False, server_default=""),
+    Column("addresses", Text, nullable=False, server_default="[]"),  # JSON: whose mails it is for; programs keep to it
+    Index("ix_labels_user_id", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+labelled: Final = Table(
+    "labelled",  # a message of its author's, or the line of a roll by which it came to somebody
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("label_id", ForeignKey("labels.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE")),
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE")),
+    CheckConstraint("(message_id IS NULL) <> (recipient_id IS NULL)", name="one_kind"),
+    Index("uq_labelled_message_id", "message_id", "label_id", unique=True),
+    Index("uq_labelled_recipient_id", "recipient_id", "label_id", unique=True),
+    Index("ix_labelled_label_id", "label_id"),
+)
+
+message_words: Final = Table(
+    "message_words",  # what messages are found by (messages.search); SQLite keeps an index of it in tables of its own: message_index
     metadata,
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),  # whose tag it is
-    Column("name", Text, primary_key=True),
-    Index("ix_tags_user_id", "user_id", "name"),
+    Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+)
+
+mail_accounts: Final = Table(
+    "mail_accounts",  # what a person has settled for one of the addresses (directory.owned_addresses), and the number that it has
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("email", Text, nullable=False),  # in lower case
+    Column("signature", Text, nullable=False, server_default=""),  # HTML
+    Column("signature_on", Boolean, nullable=False, server_default=false()),
+    Column("autoreply", Text, nullable=False, server_default="{}"),  # JSON
+    Index("uq_mail_accounts_user_id_email", "user_id", "email", unique=True),
+    sqlite_autoincrement=True,
+)
+
+mail_settings: Final = Table(
+    "mail_settings",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("conversations", Boolean, nullable=False, server_default=true()),
+    Column("all_images", Boolean, nullable=False, server_default=false()),
+    Column("next_after_move", Boolean, nullable=False, server_default=false()),
+    Column("replace_body", Boolean, nullable=False, server_default=false()),
+)
+
+image_addresses: Final = Table(
+    "image_addresses",  # whose foreign images a person wants to be shown
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("email", Text, primary_key=True),  # in lower case
 )
 
 alerts: Final = Table(
@@ -532,6 +611,9 @@ recipients: Final = Table(
     Column("superseded_at", BigInteger),  # a later message of its thread stands for both in this person's inbox
     Column("read_at", BigInteger),
     Column("deleted_at", BigInteger),
+    Column("important", Boolean, nullable=False, server_default=false()),  # to this person
+    Column("place", Text),  # trash or spam: deleted_at is set, and the person can take it out again
+    Column("folder_id", ForeignKey("user_folders.id")),  # of the person's own, instead of the inbox
     CheckConstraint(
         "state IN ('listed', 'queued', 'sending', 'deferred', 'unknown', 'delivered', 'failed', 'suppressed', 'expired', 'cancelled')",
         name="state",
@@ -546,6 +628,9 @@ recipients: Final = Table(
     Index(
         "ix_recipients_received", "user_id", "received_at", "message_id", sqlite_where=_STANDS_IN_INBOX, postgresql_where=_STANDS_IN_INBOX
     ),
+    Index("ix_recipients_mailbox", "user_id", "received_at", "id", "read_at", sqlite_where=_RECEIVED, postgresql_where=_RECEIVED),
+    Index("ix_recipients_place", "user_id", "place", "received_at", sqlite_where=_PLACED, postgresql_where=_PLACED),
+    Index("ix_recipients_folder_id", "folder_id", "received_at", sqlite_where=_FILED, postgresql_where=_FILED),
     Index("ix_recipients_unread", "user_id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
 )
 Index(

@@ -15,7 +15,21 @@ from starlette.types import Message, Receive, Scope, Send
 from postroom import clock
 from postroom.clock import SECOND
 from postroom.dialects.multipart import BadMultipart
-from postroom.dialects.onlyoffice import auth, authentication, batch, body, envelope, errors, lists, openapi
+from postroom.dialects.onlyoffice import (
+    auth,
+    authentication,
+    batch,
+    body,
+    conversations,
+    envelope,
+    errors,
+    lists,
+    mail_folders,
+    mail_preferences,
+    messages,
+    openapi,
+    tags,
+)
 from postroom.dialects.onlyoffice.binder import bind
 from postroom.dialects.onlyoffice.call import Call, Inner, Reply
 from postroom.dialects.onlyoffice.errors import ApiError, Unauthorized
@@ -28,7 +42,15 @@ from postroom.dialects.rate_limit import RateLimit
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
-OPERATIONS: Final[Operations] = (*authentication.OPERATIONS, *batch.OPERATIONS)
+OPERATIONS: Final[Operations] = (
+    *authentication.OPERATIONS,
+    *batch.OPERATIONS,
+    *messages.OPERATIONS,
+    *conversations.OPERATIONS,
+    *mail_folders.OPERATIONS,
+    *tags.OPERATIONS,
+    *mail_preferences.OPERATIONS,
+)
 """Every operation of the interface."""
 
 BASE: Final = "/api/2.0"

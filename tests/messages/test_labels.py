@@ -1,0 +1,82 @@
+"""Labels of a person's mailbox (ONLYOFFICE contract §1b Tags, §7.4 TagEngineTests)."""
+
+import pytest
+
+from postroom.errors import Invalid, NotFound, TooLarge, WrongState
+from postroom.messages import labels
+from postroom.messages.items import Key
+from postroom.messages.labels import NewLabel
+from postroom.storage.store import Store
+from postroom.storage.tables import labelled
+from tests.messages.post_office import PostOffice
+from tests.messages.test_items import own
+
+
+@pytest.fixture
+def post(store: Store) -> PostOffice:
+    return PostOffice(store)
+
+
+def make(post: PostOffice, name: str, user_id: int = 1) -> int:
+    return post.run(labels.create, user_id, NewLabel(name=name))
+
+
+def of(post: PostOffice, key: Key) -> list[int]:
+    return post.run(labels.of_items, [key]).get(key, [])
+
+
+def test_labels_come_newest_first_with_what_they_are_on(post: PostOffice) -> None:
+    first = post.run(labels.create, 1, NewLabel(name=" A ", style="3", addresses=("a@x.example", " ")))
+    second = make(post, "B")
+    make(post, "A", user_id=2)
+    post.run(labels.put, 1, first, [own(post.letter(1)), post.came(1, post.letter(2, "anna@uni.example"))])
+    shown = post.run(labels.of_person, 1)
+    assert [(one.id, one.name, one.style, one.addresses, one.items) for one in shown] == [
+        (second, "B", "", (), 0),
+        (first, "A", "3", ("a@x.example",), 2),
+    ]
+
+
+def test_what_a_name_must_be(post: PostOffice) -> None:
+    first, second = make(post, "A"), make(post, "B")
+    for name, error in (("a", WrongState), (" ", Invalid), ("x\ny", Invalid), ("x" * 256, TooLarge)):
+        with pytest.raises(error):
+            make(post, name)
+        with pytest.raises(error):
+            post.run(labels.change, 1, second, NewLabel(name=name))
+    post.run(labels.change, 1, first, NewLabel(name="a", style="1"))
+    assert [one.name for one in post.run(labels.of_person, 1)] == ["B", "a"]
+
+
+def test_putting_and_taking(post: PostOffice) -> None:
+    """§7.4: both are there after two sets, one is left after unset; twice is once."""
+    key = own(post.letter(1))
+    first, second = make(post, "A"), make(post, "B")
+    for label in (second, first, first):
+        post.run(labels.put, 1, label, [key])
+    assert of(post, key) == [first, second]
+    assert post.details(1, [key])[0].label_ids == [first, second]
+    post.run(labels.take, 1, first, [key])
+    assert of(post, key) == [second]
+    post.run(labels.set_all, 1, key, [first, 99])
+    assert of(post, key) == [first]
+    post.run(labels.remove, 1, first)
+    assert (of(post, key), post.rows(labelled)) == ([], [])
+
+
+def test_nobody_labels_for_others(post: PostOffice) -> None:
+    number = post.letter(1)
+    mine, theirs = make(post, "A"), make(post, "A", user_id=2)
+    for unit in (labels.put, labels.take):
+        for wrong in (theirs, 0, 99, 2**40):
+            with pytest.raises(NotFound):
+                post.run(unit, 1, wrong, [own(number)])
+    post.run(labels.put, 2, theirs, [own(number)])
+    assert of(post, own(number)) == []
+    for wrong in (mine, -1):
+        with pytest.raises(NotFound):
+            post.run(labels.remove, 2, wrong)
+        with pytest.raises(NotFound):
+            post.run(labels.change, 2, wrong, NewLabel(name="New"))
+    with pytest.raises(NotFound):
+        post.run(labels.set_all, 2, own(number), [theirs])

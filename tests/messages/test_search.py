@@ -1,0 +1,93 @@
+"""Finding messages by their words (messages/search)."""
+
+import time
+
+import pytest
+from sqlalchemy import delete, select
+
+from postroom.messages import search
+from postroom.storage.store import Store
+from postroom.storage.tables import message_words, messages
+from tests.messages.post_office import PostOffice
+from tests.messages.test_items import own
+from tests.support import counted
+
+ANYWHERE = search.WRITTEN + search.SENDER + search.NAMED
+
+
+@pytest.fixture
+def post(store: Store) -> PostOffice:
+    return PostOffice(store)
+
+
+def found(post: PostOffice, user_id: int, query: str, where: str = ANYWHERE) -> list[int]:
+    return post.run(search.find, user_id, query, where)
+
+
+def test_the_text_of_html_is_what_one_reads() -> None:
+    page = "<p>One<br>two &amp; <b>three</b></p><style>p {}</style><!-- four --><script>five()"
+    assert search.text_of(page, "html") == "One two & three"
+    assert search.text_of("a <b> c", "plain") == "a <b> c"
+
+
+@pytest.mark.parametrize("hostile", ["<" * 200_000, "<!--" * 50_000, "<style" * 30_000, "<a " * 60_000, "&#" * 100_000])
+def test_no_text_takes_long_to_read(hostile: str) -> None:
+    began = time.perf_counter()
+    search.text_of(hostile, "html")
+    assert time.perf_counter() - began < 2
+
+
+def test_an_address_is_a_word(post: PostOffice) -> None:
+    """Whole, or its beginning; and so are its parts."""
+    number = post.letter(1, "Bob <bob.b+x@deep.x.example>")
+    for query in ("bob.b+x@deep.x.example", "BOB.B+X@deep", "deep example", "bob"):
+        assert found(post, 1, query) == [number], query
+    for query in ("b+x@deep", "bob.b+x@x.example", "eep"):
+        assert found(post, 1, query) == [], query
+    assert found(post, 1, "bob", search.SENDER) == []
+
+
+@pytest.mark.parametrize("query", ["", "  ", "?!", '"', "')", "@", "z@", "@z", "* OR x", "NEAR(", "\0", "'word':*", "\\", "ß", "·"])
+def test_any_query_is_answered(post: PostOffice, query: str) -> None:
+    """Nothing that people write is taken for the language of an index."""
+    post.letter(1, subject="Something")
+    assert found(post, 1, query) == []
+
+
+def test_long_queries_are_cut(post: PostOffice) -> None:
+    number = post.letter(1, subject="Something")
+    assert found(post, 1, f"something {' ' * search.MAX_QUERY}nothing") == [number]
+    assert found(post, 1, "so som some somet someth somethi somethin something nothing") == [number]
+
+
+def test_a_search_reads_what_the_person_has(post: PostOffice) -> None:
+    number = post.letter(1)
+    assert [found(post, reader, "hello") for reader in (1, 2, post.third)] == [[number], [number], []]
+    crowd = [post.person(f"P{place}") for place in range(101)]
+    many = post.mail(1, user_ids=crowd, subject="To many")
+    assert found(post, crowd[0], "many") == [many]
+    assert post.listed(post.third, text="many") == [], "the index cannot tell, the list does"
+
+
+def test_of_many_the_newest_are_found(post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MAX_FOUND", 2)
+    numbers = [post.letter(1) for _ in range(3)]
+    assert found(post, 1, "hello") == numbers[:0:-1]
+
+
+def test_what_is_deleted_is_found_no_more(post: PostOffice) -> None:
+    """The index goes with the message, on both databases."""
+    number = post.letter(1)
+    post.run(lambda tx: tx.execute(delete(messages).where(messages.c.id == number)) and None)
+    assert post.run(lambda tx: list(tx.scalars(select(message_words.c.message_id)))) == []
+    again = post.letter(1, subject="Other")
+    assert (found(post, 1, "hello"), found(post, 1, "other")) == ([], [again])
+
+
+def test_the_number_of_statements_does_not_depend_on_the_number_of_messages(post: PostOffice) -> None:
+    numbers = [post.letter(1) for _ in range(20)]
+    for some in (numbers[:1], numbers):
+        with counted(post.store) as statements:
+            post.run(search.index, some, again=True)
+        assert len(statements) == 4 + len([one for one in statements if one.startswith("COPY")])
+    assert post.listed(1, folder="sent", text="hello") == [own(number) for number in reversed(numbers)]

@@ -1,0 +1,29 @@
+"""The store that the benchmark of letterboxes asks is like one that was written to by people."""
+
+from benchmarks import letterboxes
+from postroom.messages import folders, items
+from postroom.storage.store import Store
+from tests.messages.school import School
+
+
+def test_the_letterbox_is_as_promised(store: Store) -> None:
+    box = letterboxes.build(store, letters=600)
+    school = School(store)
+    counts = school.run(folders.counts, box.owner_id)
+    assert (counts["inbox"].messages, counts["sent"].messages) == (400, 200)
+    assert 0.05 < counts["inbox"].unread_messages / 400 < 0.2
+    assert counts["inbox"].conversations == 300
+    for reader in (box.owner_id, box.owner_id + 3):
+        assert school.standing(reader) == school.newest(reader)
+    totals = {name: school.run(items.page, box.owner_id, wanted, 0, 25)[1] for name, wanted in letterboxes.lists(box).items()}
+    assert totals["inbox"] == totals["of a month"] == 400
+    assert 400 > totals["common word"] > totals["usual word"] > totals["rare word"]
+
+
+def test_one_run_reads_every_list(sqlite_store: Store) -> None:
+    box = letterboxes.build(sqlite_store, letters=60)
+    run = letterboxes.once(sqlite_store, box, times=1)
+    assert {name.removesuffix(" p99 ms") for name in run.others if name.endswith("p99 ms")} >= letterboxes.lists(box).keys() | {
+        "conversations"
+    }
+    assert run.figure > 0
