@@ -1,7 +1,8 @@
 """Mailbox pages of the Schoology dialect in a store of a million private messages, to eight clients at once.
 
 One ``postroom api`` process answers; the requests are signed beforehand with the personal key of whoever has the large mailbox, and sent
-by another process over eight connections that stay open. The figure is the slowest of the four calls at its 99th percentile.
+by another process over eight connections that stay open. The figure is the slowest at its 99th percentile of the first page, the thread
+and the unread count.
 Bounds in the same run: ``users/{id}``, the same way without a mailbox; and the deepest page beside the first, by their medians.
 """
 
@@ -76,7 +77,7 @@ def _once(here: Place, signer: Signer, built: Mailboxes) -> Run:
     }
     times = {name: _milliseconds(here, signer, path) for name, path in calls.items()}
     user = _milliseconds(here, signer, f"/v1/users/{built.owner_id}")
-    figure = max(percentile(taken, 99) for taken in times.values())
+    figure = max(percentile(taken, 99) for name, taken in times.items() if name != "deepest page")
     ratios = {
         "deepest of first page": percentile(times["deepest page"], 50) / percentile(times["first page"], 50),
         "of users/{id}": figure / percentile(user, 99),

@@ -12,7 +12,7 @@ from postroom.errors import NotFound, Unavailable
 from postroom.settings import DatabaseSettings, Settings
 from postroom.storage.database import Tx, open_database, ping
 from postroom.storage.store import Store
-from postroom.storage.tables import clients, users
+from postroom.storage.tables import clients, counters, users
 
 
 def add_client(tx: Tx, key: str) -> int:
@@ -165,3 +165,28 @@ def test_a_server_that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         database.write_now(ping)
     database.close()
+
+
+def test_what_is_written_before_reading_stays_when_the_reading_is_refused(store: Store) -> None:
+    """Database.read_behind: a nonce stays used though there is nothing to show; when the writing is refused nothing is read."""
+    database = store.database
+
+    def note(tx: Tx) -> None:
+        tx.execute(insert(counters).values(name="noted", value=1))
+
+    def refuse(_tx: Tx) -> int:
+        raise NotFound("message", 1)
+
+    def noted(tx: Tx) -> int:
+        return int(tx.execute(select(counters.c.value).where(counters.c.name == "noted")).scalar_one_or_none() or 0)
+
+    async def main() -> None:
+        with pytest.raises(NotFound):
+            await database.read_behind(refuse, noted, brief=False)  # type: ignore[arg-type]
+        assert await database.look_up(noted) == 0
+        with pytest.raises(NotFound):
+            await database.read_behind(note, refuse, brief=False)
+        assert await database.look_up(noted) == 1
+        assert await database.read_behind(lambda _tx: None, noted, brief=True) == 1
+
+    asyncio.run(main())

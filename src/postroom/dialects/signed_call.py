@@ -1,7 +1,7 @@
 """One signed call: when, and the way to the store, which uses up the nonce of the signature.
 
 A handler runs units of work through its call. The first of them claims the nonce: a writing unit in the same transaction as its
-own work (a savepoint inside, so that the nonce stays used when the work is refused), a reading one in a small writing unit before it.
+own work (a savepoint inside, so that the nonce stays used when the work is refused), a reading one just before it.
 """
 
 from collections.abc import Callable
@@ -46,9 +46,23 @@ class SignedCall:
 
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a reading unit of work. Raises what it raises, and ``oauth1.Replayed`` for a used nonce."""
-        await self.claim()
-        read = self.store.database.read_briefly if self.brief else self.store.database.read
-        return await read(unit, *args, **kwargs)
+        database, nonce = self.store.database, self._nonce
+        if nonce is None:
+            return await (database.read_briefly if self.brief else database.read)(unit, *args, **kwargs)
+
+        def claim(tx: Tx) -> None:
+            if not _claim(tx, nonce):
+                raise oauth1.Replayed(nonce.nonce)
+
+        try:
+            result = await database.read_behind(claim, lambda tx: unit(tx, *args, **kwargs), brief=self.brief)
+        except Unavailable:
+            raise
+        except PostroomError:
+            self._nonce = None
+            raise
+        self._nonce = None
+        return result
 
     async def write(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a writing unit of work. Raises as ``read``."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Database(Protocol):
     """A store that runs units of work; SQLite and PostgreSQL are the two implementations.
 
-    All four calls raise what the unit raised (its changes rolled back, those of other units untouched), or
+    All calls raise what the unit raised (its changes rolled back, those of other units untouched), or
     ``Unavailable`` when the store could not take or keep the work: then nothing of it is in the store.
     """
 
@@ -48,6 +48,18 @@ class Database(Protocol):
 
     async def read(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a unit that only reads, in one consistent snapshot on SQLite and PostgreSQL alike."""
+        ...
+
+    async def read_behind(self, first: Callable[[Tx], None], unit: Callable[[Tx], T], *, brief: bool) -> T:
+        """Run ``first``, a brief unit that writes, and behind it one that reads, in one snapshot; return the result of the latter.
+
+        When ``first`` raises, nothing is read. What it wrote stays whatever ``PostroomError`` the reading raises; ``Unavailable`` may have
+        undone it. PostgreSQL has both in one transaction, which is half the way to the server and back.
+        """
+        ...
+
+    async def look_up(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``read_briefly`` for a unit whose statements need not see the same snapshot: each is on its own on PostgreSQL."""
         ...
 
     def write_now(self, unit: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg.errors
+from msgspec import Struct
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from postroom.errors import Unavailable
+from postroom.errors import PostroomError, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +24,15 @@ _TRIES: Final = 5
 _CONNECT_TIMEOUT: Final = 10
 _STATEMENT_TIMEOUT_MS: Final = 120_000
 _POOL_TIMEOUT: Final = 30.0
+
+_SESSION: Final = (
+    f"statement_timeout={_STATEMENT_TIMEOUT_MS}",
+    "timezone=UTC",
+    # What a request reads are few rows that an index names, from memory or a disk without moving parts. As if it were a disk of old
+    # PostgreSQL reads whole tables to save itself a few hundred look-ups, and compiles statements that run for a millisecond.
+    "random_page_cost=1.1",
+    "jit=off",
+)
 
 _AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _UNAVAILABLE: Final = (
@@ -46,7 +56,7 @@ class PostgresqlDatabase:
     def __init__(self, url: URL, connections: int = 4) -> None:
         """Prepare a pool of at most ``connections`` to the server at ``url`` (driver ``postgresql+psycopg``)."""
         self._closed = False
-        options = {"connect_timeout": _CONNECT_TIMEOUT, "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c timezone=UTC"}
+        options = {"connect_timeout": _CONNECT_TIMEOUT, "options": " ".join(f"-c {setting}" for setting in _SESSION)}
         self._engine: Engine = create_engine(
             url,
             pool_size=connections,
@@ -57,6 +67,8 @@ class PostgresqlDatabase:
             connect_args=options,
         )
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._noted = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="postgresql")
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -76,6 +88,30 @@ class PostgresqlDatabase:
         """See ``Database.read``."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.read_now(unit, *args, **kwargs))
+
+    async def read_behind(self, first: Callable[[Connection], None], unit: Callable[[Connection], T], *, brief: bool) -> T:  # noqa: ARG002 - as above
+        """See ``Database.read_behind``."""
+
+        def both(tx: Connection) -> T | _Refused:
+            first(tx)
+            try:
+                return unit(tx)
+            except Unavailable:
+                raise
+            except PostroomError as error:  # the transaction goes on, to keep what was written first
+                return _Refused(error)
+
+        self._check_open()
+        outcome = await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._run(self._noted, both))
+        if isinstance(outcome, _Refused):
+            raise outcome.error
+        return outcome
+
+    async def look_up(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See ``Database.look_up``."""
+        self._check_open()
+        work = lambda: self._run(self._single, lambda tx: unit(tx, *args, **kwargs))  # noqa: E731 - as above
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def write_now(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write_now``."""
@@ -110,6 +146,12 @@ class PostgresqlDatabase:
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("the store is closed")
+
+
+class _Refused(Struct, frozen=True):
+    """A reading unit was refused, behind one that wrote."""
+
+    error: PostroomError
 
 
 def _translated(error: DBAPIError) -> Exception:

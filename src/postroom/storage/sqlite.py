@@ -95,6 +95,15 @@ class SqliteDatabase:
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: self.read_now(unit, *args, **kwargs))
 
+    async def read_behind(self, first: Callable[[Connection], None], unit: Callable[[Connection], T], *, brief: bool) -> T:
+        """See ``Database.read_behind``. There is one writer, and it had better not read."""
+        await self.write_briefly(first)
+        return await (self.read_briefly(unit) if brief else self.read(unit))
+
+    async def look_up(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See ``Database.look_up``."""
+        return await self.read_briefly(unit, *args, **kwargs)
+
     def write_now(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See ``Database.write_now``."""
         future: Future[T] = Future()

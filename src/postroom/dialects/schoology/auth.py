@@ -54,7 +54,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, run
     if (exchanges or claim.method == "PLAINTEXT") and not (settings.oauth.plaintext_over_http or is_private(scope, settings)):
         raise errors.unauthorized("This is accepted over HTTPS only: the PLAINTEXT signature method, and answers that hold secrets.")
     wanted = int(run_as) if run_as and _NUMBER.fullmatch(run_as) else None
-    identity = await store.database.read_briefly(_look_up, store.vault, claim, wanted, exchanges, now)
+    identity = await store.database.look_up(_look_up, store.vault, claim, wanted, exchanges, now)
     client, token = identity.client, identity.token
     if client is None or (claim.token is not None and (token is None or token.client_id != client.id)):
         raise errors.unknown_caller(claim.consumer_key, claim.token)

@@ -57,7 +57,7 @@ async def authenticate(store: Store, scope: Mapping[str, Any], pairs: Pairs, end
     url = oauth1.client_url(scope, settings.http.public_url)
     _check_connection(claim, access, url, plaintext_over_http=settings.oauth.plaintext_over_http)
     as_user = None if access.token == "ignored" else _as_user(pairs)  # noqa: S105 - a need, no token
-    identity = await store.database.read_briefly(_look_up, store.vault, claim, as_user, access, now)
+    identity = await store.database.look_up(_look_up, store.vault, claim, as_user, access, now)
     client = await aside(length(claim.signed), _verified, identity, claim, scope["method"], url)
     if access.is_administrative(configured=settings.usos.administrative_mail) and not client.administrative:
         raise errors.method_forbidden("trusted_required")
