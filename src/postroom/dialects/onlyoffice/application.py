@@ -24,10 +24,12 @@ from postroom.dialects.onlyoffice import (
     envelope,
     errors,
     lists,
+    mail_files,
     mail_folders,
     mail_preferences,
     messages,
     openapi,
+    sending,
     tags,
 )
 from postroom.dialects.onlyoffice.binder import bind
@@ -46,6 +48,8 @@ OPERATIONS: Final[Operations] = (
     *authentication.OPERATIONS,
     *batch.OPERATIONS,
     *messages.OPERATIONS,
+    *sending.OPERATIONS,
+    *mail_files.OPERATIONS,
     *conversations.OPERATIONS,
     *mail_folders.OPERATIONS,
     *tags.OPERATIONS,
