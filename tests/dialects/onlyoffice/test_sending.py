@@ -1,11 +1,14 @@
 """Drafts, templates, files and sending over HTTP (wire/onlyoffice.md §1a, §5, §7.5, §8)."""
 
+import json
 import threading
 from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, FORMAT, INVALID_OPERATION
@@ -306,3 +309,26 @@ def test_simple_sending_leaves_nothing_with_the_author(sqlite_api: Api) -> None:
     assert [sqlite_api.result("GET", f"/mail/messages?folder={folder}") for folder in (0, 2, 3, 4)] == [[]] * 4
     (came,) = sqlite_api.result("GET", "/mail/messages", token=sqlite_api.token_of(sqlite_api.ewa))
     assert came["subject"] == "Read"
+
+
+_ANY: Any = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.text(max_size=20)
+    | st.sampled_from([JAN, "b@x.example", "<p>&", "=?utf-8?q?a?="]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["fileId", "value", "size", "x"]), inner, max_size=3),
+)
+_NAMES = st.sampled_from(["id", "to", "cc", "subject", "body", "attachments", "tags", "mimeReplyToId", "calendarIcs", "importance"])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([SEND, "/mail/drafts/save", "/mail/templates/save"]), st.dictionaries(_NAMES, _ANY, max_size=4))
+def test_whatever_is_written_is_answered(sqlite_api: Api, path: str, changes: dict[str, Any]) -> None:
+    """Sent, saved, or refused in the envelope, and then without a trace."""
+    before = count(sqlite_api)
+    answer = sqlite_api.call("PUT", path, data=json.dumps({**LETTER, **changes}), headers={"Content-Type": "application/json"})
+    assert answer.status_code in {200, 400, 403}, answer.text
+    assert (answer.json()["status"] == 0) is (answer.status_code == 200)
+    if answer.status_code != 200:
+        assert count(sqlite_api) == before
