@@ -16,10 +16,12 @@ from postroom import clock
 from postroom.clock import SECOND
 from postroom.dialects.multipart import BadMultipart
 from postroom.dialects.onlyoffice import (
+    accounts,
     auth,
     authentication,
     batch,
     body,
+    contacts,
     conversations,
     envelope,
     errors,
@@ -50,6 +52,8 @@ OPERATIONS: Final[Operations] = (
     *messages.OPERATIONS,
     *sending.OPERATIONS,
     *mail_files.OPERATIONS,
+    *accounts.OPERATIONS,
+    *contacts.OPERATIONS,
     *conversations.OPERATIONS,
     *mail_folders.OPERATIONS,
     *tags.OPERATIONS,
