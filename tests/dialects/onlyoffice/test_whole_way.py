@@ -94,3 +94,19 @@ def test_a_letter_that_is_refused_is_a_draft_again(api: Api) -> None:
     assert api.result("PUT", SEND, json=again) == number
     assert delivered(api, lambda _sink: None, number).recipients() == ["ok-cat@x.example"]
     assert folder(api, number) == (2, 2)
+
+
+def test_what_is_simply_sent_is_delivered_and_never_seen_again(sqlite_api: Api) -> None:
+    """§1b simpleSend: only that it failed is told, in the inbox (ours)."""
+    receipt = {"from": JAN, "to": ["ok-bob@x.example"], "subject": "Read", "body": "<p>Read</p>"}
+    kept = lambda: [one["subject"] for place in range(8) for one in sqlite_api.result("GET", f"/mail/messages?folder={place}")]  # noqa: E731
+    sqlite_api.result("PUT", "/mail/messages/simpleSend", json=receipt)
+    assert delivered(sqlite_api, lambda _sink: None, 2).recipients() == ["ok-bob@x.example"]
+    assert kept() == []
+    sqlite_api.result("PUT", "/mail/messages/simpleSend", json=receipt)
+
+    def refuse(sink: Sink) -> None:
+        sink.refusals["ok-bob@x.example"] = ["550 5.1.1 no such user here"]
+
+    assert delivered(sqlite_api, refuse, 4).recipients() == []
+    assert kept() == ["Message delivery failure"]
