@@ -38,11 +38,15 @@ class MailAccount(Struct, frozen=True, kw_only=True):
     """HTML."""
     signature_on: bool
     autoreply: Autoreply
+    is_default: bool
+    """What programs write from unless told otherwise: the one that was chosen, else the first one."""
 
 
 def of_person(tx: Tx, user_id: int) -> list[MailAccount]:
     """Return the addresses that a person has now and that have a number, the primary one first. Raises ``NotFound("user", id)``."""
     kept = {row.email: row for row in tx.execute(select(mail_accounts).where(_c.user_id == user_id))}
+    found = [address for address in owned_addresses.of_person(tx, user_id) if address.email.lower() in kept]
+    default = next((address for address in found if kept[address.email.lower()].is_default), next(iter(found), None))
     return [
         MailAccount(
             id=row.id,
@@ -50,9 +54,10 @@ def of_person(tx: Tx, user_id: int) -> list[MailAccount]:
             signature=row.signature,
             signature_on=row.signature_on,
             autoreply=msgspec.json.decode(row.autoreply, type=Autoreply),
+            is_default=address is default,
         )
-        for address in owned_addresses.of_person(tx, user_id)
-        if (row := kept.get(address.email.lower())) is not None
+        for address in found
+        for row in [kept[address.email.lower()]]
     ]
 
 
@@ -73,6 +78,23 @@ def get(tx: Tx, user_id: int, account_id: int) -> MailAccount:
         if account.id == account_id:
             return account
     raise NotFound("account", account_id)
+
+
+def named(tx: Tx, user_id: int, email: str) -> MailAccount:
+    """Return one address of a person, in any case of letters. Raises ``NotFound("account", email)``."""
+    for account in number_all(tx, user_id):
+        if account.address.email.lower() == email.strip().lower():
+            return account
+    raise NotFound("account", email)
+
+
+def prefer(tx: Tx, user_id: int, email: str, *, preferred: bool) -> None:
+    """Let an address be the default one, or not any more. Raises ``NotFound("account", email)``."""
+    account = named(tx, user_id, email)
+    if preferred:
+        tx.execute(update(mail_accounts).where(_c.user_id == user_id).values(is_default=_c.id == account.id))
+    else:
+        tx.execute(update(mail_accounts).where(_c.id == account.id).values(is_default=False))
 
 
 def sign(tx: Tx, user_id: int, account_id: int, html: str, *, on: bool) -> None:

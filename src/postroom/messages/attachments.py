@@ -217,12 +217,17 @@ def by_link(tx: Tx, vault: Vault, attachment_id: int, signature: str, now: int) 
     for a right one whose time is over or that was withdrawn. The attachments of a deleted draft leave nothing behind to check a signature
     against, so they are not found.
     """
-    statement = select(*_COLUMNS).where(attachments.c.id == attachment_id)
-    row = tx.execute(statement).one_or_none() if 0 < attachment_id <= LARGEST_ID else None
-    attachment = None if row is None else _attachment(row)
+    attachment = find(tx, attachment_id)
     if attachment is None or not (signature.isascii() and vault.verify(_PURPOSE, _signed(attachment), signature)):
         raise NotFound("attachment", attachment_id)
     return _check_alive(attachment, now)
+
+
+def find(tx: Tx, attachment_id: int) -> Attachment | None:
+    """Return an attachment, if there is one, whoever may have it: the caller finds that out."""
+    statement = select(*_COLUMNS).where(attachments.c.id == attachment_id)
+    row = tx.execute(statement).one_or_none() if 0 < attachment_id <= LARGEST_ID else None
+    return None if row is None else _attachment(row)
 
 
 def start_clock(tx: Tx, message_id: int, end: int, last_try: int) -> None:

@@ -113,6 +113,12 @@ def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int
     return int(tx.execute(insert(attachments).values(values).returning(_a.id)).scalar_one())
 
 
+def remove(tx: Tx, message_id: int, attachment_id: int) -> list[str]:
+    """Take a file from a letter whose row is locked, if it has it; return the key of its blob."""
+    own = _a.id.in_(known([attachment_id])) & (_a.message_id == message_id)
+    return list(tx.scalars(delete(attachments).where(own).returning(_a.blob_key)))
+
+
 def _content_id(given: str) -> str | None:
     plain = given.strip().removeprefix("<").removesuffix(">")
     return plain if CONTENT_ID.fullmatch(plain) else None

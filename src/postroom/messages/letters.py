@@ -131,6 +131,19 @@ def add_file(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: i
     return number
 
 
+def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now: int) -> list[str]:
+    """Take a file from a draft or a template, if it has it; return the key of its blob, to be deleted after the commit.
+
+    Raises ``NotFound("message", id)``, ``WrongState("draft_required")``.
+    """
+    if not is_editable(_locked(tx, author_id, message_id)):
+        raise WrongState("draft_required")
+    gone = letter_files.remove(tx, message_id, attachment_id)
+    if gone:
+        tx.execute(update(messages).where(_m.id == message_id).values(modified_at=now))
+    return gone
+
+
 def is_editable(row: Row[*tuple[Any, ...]]) -> bool:
     """Tell by ``status`` and ``sent_at`` whether a letter may be changed and sent: a draft, a template, or one that reached nobody."""
     return bool(row.status == "draft" or (row.status == "error" and row.sent_at is None))

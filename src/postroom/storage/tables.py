@@ -490,6 +490,7 @@ mail_accounts: Final = Table(
     Column("signature", Text, nullable=False, server_default=""),  # HTML
     Column("signature_on", Boolean, nullable=False, server_default=false()),
     Column("autoreply", Text, nullable=False, server_default="{}"),  # JSON
+    Column("is_default", Boolean, nullable=False, server_default=false()),  # what programs write from unless told otherwise
     Index("uq_mail_accounts_user_id_email", "user_id", "email", unique=True),
     sqlite_autoincrement=True,
 )

@@ -16,18 +16,22 @@ from postroom import clock
 from postroom.clock import SECOND
 from postroom.dialects.multipart import BadMultipart
 from postroom.dialects.onlyoffice import (
+    accounts,
     auth,
     authentication,
     batch,
     body,
+    contacts,
     conversations,
     envelope,
     errors,
     lists,
+    mail_files,
     mail_folders,
     mail_preferences,
     messages,
     openapi,
+    sending,
     tags,
 )
 from postroom.dialects.onlyoffice.binder import bind
@@ -46,6 +50,10 @@ OPERATIONS: Final[Operations] = (
     *authentication.OPERATIONS,
     *batch.OPERATIONS,
     *messages.OPERATIONS,
+    *sending.OPERATIONS,
+    *mail_files.OPERATIONS,
+    *accounts.OPERATIONS,
+    *contacts.OPERATIONS,
     *conversations.OPERATIONS,
     *mail_folders.OPERATIONS,
     *tags.OPERATIONS,
