@@ -120,6 +120,16 @@ def test_nobody_sends_without_a_token(sqlite_api: Api) -> None:
     assert sqlite_api.call("PUT", SEND, token=None, json={"attachments": []}).status_code == 401
 
 
+def test_an_address_that_letters_do_not_leave_from(sqlite_api: Api) -> None:
+    """§1a.5 row 13, before row 14: a draft may have it, a letter may not."""
+    token = sqlite_api.token_of(sqlite_api.person("Pat", "O'Brien", "o'brien@x.example"))
+    given = {**LETTER, "from": "o'brien@x.example", "to": ["nonsense"]}
+    assert sqlite_api.call("PUT", "/mail/drafts/save", token=token, json=given).status_code == 200
+    refused = sqlite_api.call("PUT", SEND, token=token, json=given)
+    sqlite_api.refused(refused, 400, "Incorrect email address in From field", ARGUMENT)
+    assert count(sqlite_api) == 1
+
+
 def test_the_sender_is_found_in_any_case_of_letters(sqlite_api: Api) -> None:
     """§8.7; the name mailed is that of the account."""
     number = put(sqlite_api, **{"from": "Somebody Else <JAN@X.example>"}).json()["response"]
