@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from postroom.dialects.onlyoffice import sending
 from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, FORMAT, INVALID_OPERATION
+from postroom.errors import Invalid, TooLarge
 from postroom.messages import options
 from postroom.storage.tables import messages, recipients
 from tests.dialects.onlyoffice.conftest import Api
@@ -342,3 +344,9 @@ def test_whatever_is_written_is_answered(sqlite_api: Api, path: str, changes: di
     assert (answer.json()["status"] == 0) is (answer.status_code == 200)
     if answer.status_code != 200:
         assert count(sqlite_api) == before
+
+
+def test_each_refusal_is_an_error_of_its_own() -> None:
+    """One that is raised again and again keeps the frames of every call before it, and what they held."""
+    for wrong in (Invalid("from", "required"), Invalid("from", "malformed"), TooLarge("attachments", 1)):
+        assert sending._refusal(wrong, sending._SENDING) is not sending._refusal(wrong, sending._SENDING)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from postroom.dialects import blobs
 from postroom.dialects.onlyoffice import errors, mail_objects
 from postroom.dialects.onlyoffice.binder import Long, Wrapped
 from postroom.dialects.onlyoffice.call import Call
-from postroom.dialects.onlyoffice.errors import ARGUMENT_NULL, EXCEPTION, ApiError, argument, forbidden, misformed, missing
+from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, ApiError, argument, forbidden, misformed, missing
 from postroom.dialects.onlyoffice.mail_objects import MailMessage
 from postroom.dialects.onlyoffice.messages import clock, reader
 from postroom.dialects.onlyoffice.numbers import key_of, number_of
@@ -105,20 +105,15 @@ class _Words(Struct, frozen=True, kw_only=True):
 
     doing: str
     folder: str
-    too_much: ApiError
+    too_much: str
+    """Of files that are too large together."""
+    too_much_hresult: int
 
 
-_SAVED_TOO_MUCH: Final = argument("Total size of all attachments exceeds limit.")
-_SENDING: Final = _Words(doing="Sending", folder="Drafts", too_much=ApiError(400, "Total size of all files exceeds limit!", EXCEPTION))
-_DRAFT: Final = _Words(doing="Saving", folder="Drafts", too_much=_SAVED_TOO_MUCH)
-_TEMPLATE: Final = _Words(doing="Saving", folder="Templates", too_much=_SAVED_TOO_MUCH)
+_SENDING: Final = _Words(doing="Sending", folder="Drafts", too_much="Total size of all files exceeds limit!", too_much_hresult=EXCEPTION)
+_DRAFT: Final = _Words(doing="Saving", folder="Drafts", too_much="Total size of all attachments exceeds limit.", too_much_hresult=ARGUMENT)
+_TEMPLATE: Final = structs.replace(_DRAFT, folder="Templates")
 
-_WRONG: Final = {
-    ("from", "required"): missing("from"),
-    ("to", "required"): missing("to"),
-    ("from", "malformed"): misformed("The specified string is not in the form required for an e-mail address."),
-}
-"""What is said of an argument and of what is wrong with it; of other wrong addresses the header is named."""
 _HEADERS: Final = {"from": "From", "to": "To", "cc": "Cc", "bcc": "Bcc"}
 
 
@@ -257,8 +252,12 @@ def _file(given: FileGiven) -> LetterFile:
 def _refusal(error: PostroomError, words: _Words, max_stored_body: int = 0) -> ApiError:
     """Say what is wrong with a letter as the original does (§1a.5, §1b, §8.9)."""
     match error:
+        case Invalid(parameter="from" | "to", reason="required"):
+            answer = missing(error.parameter)
+        case Invalid(parameter="from", reason="malformed"):
+            answer = misformed("The specified string is not in the form required for an e-mail address.")
         case Invalid():
-            answer = _WRONG.get((error.parameter, error.reason)) or _unfit(error)
+            answer = _unfit(error)
         case NotFound(kind="account"):
             answer = argument("Mailbox not found")
         case NotFound(kind="message"):
@@ -268,7 +267,7 @@ def _refusal(error: PostroomError, words: _Words, max_stored_body: int = 0) -> A
         case TooLarge(parameter="stored_body"):
             answer = forbidden(f"Message body exceeded limit ({max_stored_body // _KILOBYTE} KB)")
         case TooLarge(parameter="attachments"):
-            answer = words.too_much
+            answer = ApiError(400, words.too_much, words.too_much_hresult)
         case TooLarge(parameter="body"):
             answer = argument(f"More than {error.limit} characters.", "body")
         case _:
