@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
@@ -43,6 +43,7 @@ from postroom.dialects.onlyoffice.operation import Operations
 from postroom.dialects.onlyoffice.routing import Found, Table
 from postroom.dialects.parameters import BadParameter, decode
 from postroom.dialects.rate_limit import RateLimit
+from postroom.dialects.responses import send_response
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
@@ -107,12 +108,7 @@ class _Application:
         if scope["type"] != "http":  # a WebSocket: refused before it is opened
             await send({"type": "websocket.close", "code": 1000, "reason": ""})
             return
-        request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            return  # nobody is there to be answered
-        await response(scope, receive, send)
+        await send_response(scope, receive, send, self._respond)
 
     async def _respond(self, request: Request) -> Response:
         path = request.scope["path"].removeprefix(request.scope["root_path"])

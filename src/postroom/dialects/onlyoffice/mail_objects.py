@@ -6,7 +6,7 @@ import secrets
 from datetime import tzinfo
 from typing import Final
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from postroom.dialects.onlyoffice import dates
 from postroom.dialects.onlyoffice.numbers import FOLDERS, number_of, stream_of
@@ -96,19 +96,11 @@ def whole(item: Item, clock: Clock, *, with_images: bool, is_new: bool = False) 
     """Return an item with its text and files; images from elsewhere are not fetched unless ``with_images``."""
     safe = item.content if item.content_format == "html" else html.escape(item.content).replace("\n", "<br>")
     shown, blocked = (safe, 0) if with_images else _FOREIGN_IMAGE.subn(r'\1tl_disabled_src="', safe)
-    return _message(
-        item,
-        clock,
-        Summary(count=1),
+    return structs.replace(
+        without_body(item, clock, is_new=is_new),
         attachments=[attachment(file, item.message_id, place) for place, file in enumerate(item.files, 1)],
         html_body=shown,
         content_is_blocked=blocked > 0,
-        address=item.address,
-        stream_id=stream_of(item.message_id),
-        mime_message_id=item.identifier,
-        mime_reply_to_id=item.answers or None,
-        is_new=is_new,
-        was_new=item.unread,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +22,7 @@ from postroom.dialects.postroom import errors, suppressions
 from postroom.dialects.postroom.auth import authenticate
 from postroom.dialects.postroom.call import Call
 from postroom.dialects.postroom.errors import ApiError, ErrorBody
+from postroom.dialects.responses import send_response
 from postroom.errors import PostroomError, TooLarge, Unavailable
 from postroom.storage.store import Store
 
@@ -84,12 +85,7 @@ class _Resource:
         self._verbs = verbs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            return  # nobody is there to be answered
-        await response(scope, receive, send)
+        await send_response(scope, receive, send, self._respond)
 
     async def _respond(self, request: Request) -> Response:
         try:

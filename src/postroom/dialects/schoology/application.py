@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 from msgspec import Struct
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,6 +25,7 @@ from postroom.dialects.openapi import Interface
 from postroom.dialects.operation import Operation, Operations
 from postroom.dialects.parameters import BadParameter, Pairs, decode
 from postroom.dialects.rate_limit import RateLimit
+from postroom.dialects.responses import send_response
 from postroom.dialects.schoology import attachments, errors, messages, multi, oauth, routing, uploads, users, wire
 from postroom.dialects.schoology.auth import RUN_AS, authenticate
 from postroom.dialects.schoology.call import Call, Caller
@@ -106,12 +107,7 @@ class _Dispatcher:
         self._rate = RateLimit(store.settings.schoology.rate_limit, _WINDOW)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            return  # nobody is there to be answered
-        await response(scope, receive, send)
+        await send_response(scope, receive, send, self._respond)
 
     async def _respond(self, request: Request) -> Response:
         try:

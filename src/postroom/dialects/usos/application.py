@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from msgspec import Struct
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +20,7 @@ from postroom.dialects import multipart, oauth1
 from postroom.dialects.endpoint import Endpoint
 from postroom.dialects.multipart import BadMultipart, Part
 from postroom.dialects.parameters import BadParameter, Pairs, decode, distinct, length
+from postroom.dialects.responses import send_response
 from postroom.dialects.threads import aside
 from postroom.dialects.usos import (
     apiref,
@@ -98,12 +99,7 @@ class _Dispatcher:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            return  # nobody is there to be answered
-        await response(scope, receive, send)
+        await send_response(scope, receive, send, self._respond)
 
     async def _respond(self, request: Request) -> Response:
         if request.method == "OPTIONS":
