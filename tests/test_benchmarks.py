@@ -230,4 +230,4 @@ def test_mailbox_pages_are_measured_for_eight_clients(monkeypatch: pytest.Monkey
     for call in ("first page", "deepest page", "thread", "unread count", "users/{id}"):
         p50, p99 = made.settings[f"{call} p50 ms"], made.settings[f"{call} p99 ms"]
         assert 0 < float(p50) <= float(p99), call
-    assert made.median == max(float(made.settings[f"{call} p99 ms"]) for call in ("first page", "deepest page", "thread", "unread count"))
+    assert made.median == max(float(made.settings[f"{call} p99 ms"]) for call in ("first page", "thread", "unread count"))

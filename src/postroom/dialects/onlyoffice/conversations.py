@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from postroom.dialects.item_numbers import key_of, number_of
 from postroom.dialects.onlyoffice import mail_lists, mail_objects, messages, tags
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
@@ -12,7 +13,6 @@ from postroom.dialects.onlyoffice.lists import Listing
 from postroom.dialects.onlyoffice.mail_lists import ConversationFilter, NeighbourFilter
 from postroom.dialects.onlyoffice.mail_objects import MailMessage
 from postroom.dialects.onlyoffice.messages import NO_NEIGHBOUR, Ids, Marking, Moving
-from postroom.dialects.onlyoffice.numbers import key_of, number_of
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.dialects.onlyoffice.tags import Tagging
 from postroom.errors import NotFound

@@ -5,11 +5,12 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from postroom.dialects.item_numbers import key_of
 from postroom.dialects.onlyoffice import dates
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument, not_found
-from postroom.dialects.onlyoffice.numbers import FOLDERS, folder_of, key_of
+from postroom.dialects.onlyoffice.numbers import FOLDERS, folder_of
 from postroom.dialects.onlyoffice.operation import Nothing, Operations, operation
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
 from postroom.messages import filing, folders, items

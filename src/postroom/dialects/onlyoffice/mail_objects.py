@@ -8,8 +8,9 @@ from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
+from postroom.dialects.item_numbers import number_of
 from postroom.dialects.onlyoffice import dates
-from postroom.dialects.onlyoffice.numbers import FOLDERS, number_of, stream_of
+from postroom.dialects.onlyoffice.numbers import FOLDERS, stream_of
 from postroom.messages.item_details import Item
 from postroom.messages.items import Summary
 from postroom.messages.records import Attachment as StoredAttachment

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from postroom.dialects.item_numbers import number_of
 from postroom.dialects.onlyoffice import dates
 from postroom.dialects.onlyoffice.binder import Moment
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument
-from postroom.dialects.onlyoffice.numbers import number_of
 from postroom.dialects.onlyoffice.operation import Nothing, Operation, Operations, operation
 from postroom.directory import mail_accounts, mail_settings
 from postroom.errors import NotFound

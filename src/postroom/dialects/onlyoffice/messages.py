@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from postroom.dialects.item_numbers import key_of, number_of
 from postroom.dialects.onlyoffice import mail_lists, mail_objects
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
@@ -11,7 +12,7 @@ from postroom.dialects.onlyoffice.errors import argument, not_found
 from postroom.dialects.onlyoffice.lists import Listing
 from postroom.dialects.onlyoffice.mail_lists import NeighbourFilter, PagedFilter
 from postroom.dialects.onlyoffice.mail_objects import Clock, MailMessage
-from postroom.dialects.onlyoffice.numbers import folder_of, key_of, number_of
+from postroom.dialects.onlyoffice.numbers import folder_of
 from postroom.dialects.onlyoffice.operation import Nothing, Operations, operation
 from postroom.directory import mail_settings, named_mailboxes
 from postroom.errors import NotFound

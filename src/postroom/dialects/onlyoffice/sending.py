@@ -7,13 +7,13 @@ from typing import Final
 from msgspec import Struct, field, structs
 
 from postroom.dialects import blobs
+from postroom.dialects.item_numbers import key_of, number_of
 from postroom.dialects.onlyoffice import errors, mail_objects
 from postroom.dialects.onlyoffice.binder import Long, Wrapped
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, ApiError, argument, forbidden, misformed, missing
 from postroom.dialects.onlyoffice.mail_objects import MailMessage
 from postroom.dialects.onlyoffice.messages import clock, reader
-from postroom.dialects.onlyoffice.numbers import key_of, number_of
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from postroom.dialects.item_numbers import key_of
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import ApiError, argument
-from postroom.dialects.onlyoffice.numbers import key_of
 from postroom.dialects.onlyoffice.operation import Nothing, Operations, operation
 from postroom.errors import Invalid, NotFound, WrongState
 from postroom.messages import items, labels
