@@ -243,7 +243,7 @@ def unread_in_plain_words(tx: Tx, user_id: int) -> None:
 
 
 PLANS: dict[str, tuple[Any, tuple[Any, ...], tuple[str, ...]]] = {
-    "inbox": (mailboxes.page, ("inbox", 0, 20), ("ix_recipients_received", "ix_recipients_inbox", "ix_recipients_message_id")),
+    "inbox": (mailboxes.page, ("inbox", 0, 20), ("ix_recipients_mailbox", "ix_recipients_inbox", "ix_recipients_message_id")),
     "sent": (mailboxes.page, ("sent", 0, 20), ("ix_messages_sent", "ix_recipients_message_id")),
     "unread": (unread_in_plain_words, (), ("ix_recipients_unread",)),
     "thread": (mailboxes.thread, (700,), ("ix_messages_thread_id", "ix_recipients_inbox")),

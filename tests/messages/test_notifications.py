@@ -328,4 +328,4 @@ def test_the_index_of_people_who_want_digests_and_that_of_their_inboxes_serve_ea
     [listed] = office.run(plans, notifications._newest, readers, TOMORROW)
     assert "ix_users_digest" in due
     for plan in (due, listed):
-        assert "ix_recipients_received" in plan or "ix_recipients_unread" in plan
+        assert "ix_recipients_mailbox" in plan or "ix_recipients_unread" in plan

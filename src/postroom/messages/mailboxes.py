@@ -81,7 +81,7 @@ def _page(folder: Folder) -> Select[Any]:
     """Build the statement of one folder: the page is picked from an index that holds all that this takes, and then shown."""
     if folder == "inbox":
         picked = select(_r.message_id.label("id"), _r.received_at.label("at")).where(_r.user_id == threads.PERSON, STANDS_IN_INBOX)
-        picked = picked.order_by(_r.received_at.desc(), _r.message_id.desc())
+        picked = picked.order_by(_r.received_at.desc(), _r.id.desc())
     else:
         picked = select(_m.id.label("id"), _m.sent_at.label("at")).where(_m.author_id == threads.PERSON, STANDS_IN_SENT)
         picked = picked.order_by(_m.sent_at.desc(), _m.id.desc())
