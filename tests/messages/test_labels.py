@@ -8,8 +8,7 @@ from postroom.messages.items import Key
 from postroom.messages.labels import NewLabel
 from postroom.storage.store import Store
 from postroom.storage.tables import labelled
-from tests.messages.post_office import PostOffice
-from tests.messages.test_items import own
+from tests.messages.post_office import PostOffice, own
 
 
 @pytest.fixture

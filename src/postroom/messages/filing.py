@@ -13,7 +13,8 @@ from sqlalchemy import func, null, update
 from postroom.directory.values import chunks
 from postroom.errors import Invalid
 from postroom.messages import folders, items, threads
-from postroom.messages.items import FolderName, Found, Key
+from postroom.messages.item_sources import FolderName
+from postroom.messages.items import Found, Key
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages, recipients
 

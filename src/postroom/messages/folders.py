@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Subquery, case, delete, func, insert, sele
 
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
-from postroom.messages import items, threads
-from postroom.messages.items import FolderName
+from postroom.messages import item_counts, threads
+from postroom.messages.item_sources import FolderName
 from postroom.messages.texts import check_line
 from postroom.storage import plain
 from postroom.storage.database import Tx
@@ -48,8 +48,8 @@ class UserFolder(Struct, frozen=True, kw_only=True):
 def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
     """Count what stands in each folder; those of one's own together. Three statements."""
     plain.plan_anew(tx)
-    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(items.inbox(user_id)).one())}
-    for some in (items.written(user_id), items.put_away(user_id)):
+    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(item_counts.inbox(user_id)).one())}
+    for some in (item_counts.written(user_id), item_counts.put_away(user_id)):
         every = some.subquery()
         found |= {row.folder: _count(row) for row in tx.execute(select(every.c.folder, *_sums(every)).group_by(every.c.folder))}
     return found
@@ -57,7 +57,7 @@ def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
 
 def tree(tx: Tx, user_id: int, *, ids: Iterable[int] = (), parent_id: int | None = None) -> list[UserFolder]:
     """Return the folders of a person by number: those asked for, or those in one (0: in none), else all. Two statements."""
-    every = items.put_away(user_id).subquery()
+    every = item_counts.put_away(user_id).subquery()
     filed = select(every.c.folder_id, *_sums(every)).where(every.c.folder_id.is_not(None)).group_by(every.c.folder_id)
     filled = {row.folder_id: _count(row) for row in tx.execute(filed)}
     rows = tx.execute(select(_f.id, _f.parent_id, _f.name).where(_f.user_id == user_id).order_by(_f.id)).all()
@@ -117,7 +117,7 @@ def remove(tx: Tx, user_id: int, folder_id: int, now: int) -> None:
     if folder_id not in {row.id for row in rows}:
         raise NotFound("folder", folder_id)
     gone = sorted(_below(rows, folder_id))
-    every = items.put_away(user_id).subquery()
+    every = item_counts.put_away(user_id).subquery()
     thread_ids = set(tx.scalars(select(every.c.thread_id).where(every.c.folder_id.in_(gone))))
     threads.lock(tx, thread_ids)
     for table in (messages, recipients):
