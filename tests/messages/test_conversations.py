@@ -10,6 +10,7 @@ from postroom.messages.item_lists import Wanted
 from postroom.messages.labels import NewLabel
 from postroom.storage.store import Store
 from tests.messages.post_office import PostOffice, own
+from tests.support import counted
 
 
 @pytest.fixture
@@ -70,3 +71,15 @@ def test_a_draft_is_a_conversation_of_its_own(post: PostOffice) -> None:
     draft = post.saved(1)
     assert [one.key for one in post.run(conversations.of_item, 1, own(draft), 100)] == [own(draft)]
     assert [one.key for one in post.run(conversations.of_items, 1, [own(draft)])] == [own(draft)]
+
+
+def test_conversations_together_take_as_many_statements_as_one(post: PostOffice) -> None:
+    numbers = [post.letter(1) for _ in range(3)]
+
+    def statements(some: list[int]) -> int:
+        with counted(post.store) as done:
+            found = post.run(conversations.of_items, 1, map(own, some))
+        assert sorted(one.message_id for one in found) == some
+        return len(done)
+
+    assert statements(numbers[:1]) == statements(numbers)

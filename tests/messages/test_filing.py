@@ -1,6 +1,7 @@
 """Putting items elsewhere and back, marking them, and counting what is where (ONLYOFFICE contract §1b, §7.4)."""
 
 import random
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from postroom.messages.items import Key
 from postroom.storage.store import Store
 from postroom.storage.tables import messages, recipients
 from tests.messages.post_office import PostOffice, own
+from tests.messages.school import at_once
 from tests.support import counted
 
 
@@ -266,3 +268,17 @@ def test_counting_takes_a_few_statements(post: PostOffice) -> None:
     with counted(post.store) as statements:
         post.run(folders.counts, 1)
     assert len(statements) == 3
+
+
+def test_a_folder_that_goes_while_something_is_put_into_it(post: PostOffice) -> None:
+    """What came first goes to the trash with it; what comes later finds none. Nobody gets an error of the database."""
+    keys = [post.came(1, post.letter(2, "anna@uni.example")), own(post.letter(1))]
+    for turn in range(8):
+        folder = post.folder(1, f"Plans {turn}")
+        failed = at_once(
+            partial(post.run, filing.move, 1, keys, "own", post.now, folder_id=folder),
+            partial(post.run, folders.remove, 1, folder, post.now),
+        )
+        assert {type(error) for error in failed} <= {NotFound}
+        assert post.listed(1, folder="own") == []
+        restore(post, 1, *keys)

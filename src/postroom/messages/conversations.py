@@ -45,12 +45,13 @@ def of_item(tx: Tx, user_id: int, key: Key, limit: int) -> list[Found]:
 
 
 def of_items(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
-    """Return all items of the conversations of those items that the person has; two statements for each conversation."""
-    found: dict[Key, Found] = {}
-    for one in find(tx, user_id, keys):
-        if one.key not in found:
-            for source in sources(user_id):
-                found |= {each.key: each for each in read(tx, source.where(_alike(source, one)))}
+    """Return all items of the conversations of those items that the person has; four statements for each 500."""
+    found = {one.key: one for one in find(tx, user_id, keys)}
+    wanted = {one.conversation for one in found.values() if one.done}
+    for chunk in chunks(sorted({thread_id for thread_id, _, _ in wanted})):
+        for source in sources(user_id):
+            within = source.where(source.message.c.id.in_(messages_of(chunk)), source.stays, source.done)
+            found |= {each.key: each for each in read(tx, within) if each.conversation in wanted}
     return list(found.values())
 
 

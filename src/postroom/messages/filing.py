@@ -29,7 +29,7 @@ def move(tx: Tx, user_id: int, keys: Iterable[Key], folder: FolderName, now: int
         case "trash" | "spam":
             values = {"place": folder, "folder_id": null(), "deleted_at": now}
         case "own":
-            folders.check(tx, user_id, folder_id or 0)
+            folders.hold(tx, user_id, folder_id or 0)
             values = {"place": null(), "folder_id": folder_id, "deleted_at": null()}
         case "sending":
             raise Invalid("folder", "nothing can be put there")
