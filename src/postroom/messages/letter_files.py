@@ -14,7 +14,7 @@ from postroom.directory.values import chunks, known
 from postroom.errors import TooLarge
 from postroom.messages import threads
 from postroom.messages.attachments import CONTENT_ID, clean_filename, safe_type
-from postroom.messages.letter_records import MAX_FILES, MAX_FILES_SIZE, LetterFile
+from postroom.messages.letter_records import MAX_FILENAME, MAX_FILES, MAX_FILES_SIZE, LetterFile
 from postroom.messages.records import NewAttachment
 from postroom.storage.database import Tx
 from postroom.storage.tables import attachments, messages, recipients
@@ -105,7 +105,7 @@ def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int
 
     Raises ``TooLarge`` and ``Invalid`` (``filename``), and as ``distinct``, with the files that are there.
     """
-    filename = clean_filename(new.filename)
+    filename = clean_filename(new.filename, MAX_FILENAME)
     check_sizes([new.size, *tx.scalars(select(_a.size).where(_a.message_id == message_id))])
     values = {
         **structs.asdict(new),
