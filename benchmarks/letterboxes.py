@@ -19,9 +19,9 @@ from benchmarks.versions import of_database
 from postroom.directory import named_mailboxes
 from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
-from postroom.messages import folders, items, labels, letter_records, search
+from postroom.messages import conversations, folders, item_lists, labels, letter_records, search
 from postroom.messages.item_details import Reader, load
-from postroom.messages.items import Wanted
+from postroom.messages.item_lists import Wanted
 from postroom.messages.labels import NewLabel
 from postroom.messages.letter_records import LetterOptions
 from postroom.serving import spare_what_stays
@@ -111,17 +111,17 @@ def once(store: Store, box: Letterbox, times: int = _TIMES) -> Run:
     reader = Reader(settings=store.settings, vault=store.vault, user_id=box.owner_id)
 
     def page(tx: Tx, wanted: Wanted, start: int = 0) -> None:
-        load(tx, reader, items.page(tx, box.owner_id, wanted, start, _PAGE)[0])
+        load(tx, reader, item_lists.page(tx, box.owner_id, wanted, start, _PAGE)[0])
 
-    def conversations(tx: Tx, wanted: Wanted) -> None:
-        found = items.heads(tx, box.owner_id, wanted, _PAGE + 1)
-        items.summaries(tx, box.owner_id, found)
+    def heads(tx: Tx, wanted: Wanted) -> None:
+        found = item_lists.heads(tx, box.owner_id, wanted, _PAGE + 1)
+        conversations.summaries(tx, box.owner_id, found)
         load(tx, reader, found)
 
     works: dict[str, Callable[[Tx], Any]] = {name: lambda tx, wanted=wanted: page(tx, wanted) for name, wanted in lists(box).items()}  # type: ignore[misc]  # the default binds it
     works["page 100"] = lambda tx: page(tx, Wanted(), 99 * _PAGE)
-    works["conversations"] = lambda tx: conversations(tx, Wanted())
-    works["conversations, a word"] = lambda tx: conversations(tx, Wanted(text=_word(50)))
+    works["conversations"] = lambda tx: heads(tx, Wanted())
+    works["conversations, a word"] = lambda tx: heads(tx, Wanted(text=_word(50)))
     taken = {name: _milliseconds(store, work, times) for name, work in works.items()}
     counters = _milliseconds(store, lambda tx: folders.counts(tx, box.owner_id), max(times // 20, 1))
     others = {f"{name} p{share} ms": percentile(one, share) for name, one in {**taken, "counters": counters}.items() for share in (50, 99)}

@@ -4,9 +4,10 @@ from typing import Any
 
 from msgspec import structs
 
-from postroom.messages import filing, folders, items, letters
+from postroom.messages import filing, folders, item_lists, items, letters
 from postroom.messages.item_details import Item, Reader, load
-from postroom.messages.items import Found, Key, Wanted
+from postroom.messages.item_lists import Wanted
+from postroom.messages.items import Found, Key
 from postroom.messages.letter_records import Letter
 from postroom.messages.letters import Desk
 from postroom.storage.store import Store
@@ -15,6 +16,11 @@ from tests.messages.conftest import NOW
 from tests.messages.school import School
 
 ADDRESSES = {1: '"Anna Nowak" <anna@uni.example>', 2: '"Otto Nowak" <otto@uni.example>'}
+
+
+def own(number: int) -> Key:
+    """The item that a message is for its author."""
+    return Key(own=True, id=number)
 
 
 class PostOffice(School):
@@ -45,6 +51,15 @@ class PostOffice(School):
         """The Message-ID by which an item is answered."""
         return self.details(user_id, [key])[0].identifier
 
+    def talk(self, length: int, subject: str = "Plan") -> list[int]:
+        """Otto writes to Anna, who answers, and so on; the numbers of the messages."""
+        numbers, answered = [], ""
+        for place in range(length):
+            author, to = (1, "otto@uni.example") if place % 2 else (2, "anna@uni.example")
+            numbers.append(self.letter(author, to, subject=subject, mime_reply_to=answered))
+            answered = self.identifier(author, own(numbers[-1]))
+        return numbers
+
     def came(self, user_id: int, message_id: int) -> Key:
         """The item by which a message came to a person."""
         line = self.rows(recipients, recipients.c.user_id == user_id, recipients.c.message_id == message_id)[0]
@@ -54,10 +69,10 @@ class PostOffice(School):
         return [one.key for one in self.page(user_id, start, limit, **wanted)[0]]
 
     def page(self, user_id: int, start: int = 0, limit: int = 100, **wanted: Any) -> tuple[list[Found], int]:
-        return self.run(items.page, user_id, Wanted(**wanted), start, limit)
+        return self.run(item_lists.page, user_id, Wanted(**wanted), start, limit)
 
     def heads(self, user_id: int, limit: int = 100, **wanted: Any) -> list[Key]:
-        return [one.key for one in self.run(items.heads, user_id, Wanted(**wanted), limit)]
+        return [one.key for one in self.run(item_lists.heads, user_id, Wanted(**wanted), limit)]
 
     def details(self, user_id: int, keys: list[Key], *, whole: bool = False) -> list[Item]:
         reader = structs.replace(self.reader, user_id=user_id)

@@ -1,6 +1,7 @@
 """Putting items elsewhere and back, marking them, and counting what is where (ONLYOFFICE contract §1b, §7.4)."""
 
 import random
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -10,8 +11,8 @@ from postroom.messages import filing, folders, items, mailboxes
 from postroom.messages.items import Key
 from postroom.storage.store import Store
 from postroom.storage.tables import messages, recipients
-from tests.messages.post_office import PostOffice
-from tests.messages.test_items import own, talk
+from tests.messages.post_office import PostOffice, own
+from tests.messages.school import at_once
 from tests.support import counted
 
 
@@ -57,7 +58,7 @@ def test_what_was_removed_is_gone_for_this_person_alone(post: PostOffice) -> Non
 
 
 def test_what_another_dialect_deletes_is_gone_here(post: PostOffice) -> None:
-    numbers = talk(post, 3)
+    numbers = post.talk(3)
     folder = post.folder(1, "Plans")
     trashed, filed = post.came(1, numbers[0]), post.came(1, numbers[2])
     post.move(1, trashed, to="trash")
@@ -69,7 +70,7 @@ def test_what_another_dialect_deletes_is_gone_here(post: PostOffice) -> None:
 
 def test_a_folder_of_ones_own(post: PostOffice) -> None:
     """§7.4 UserFolderEngineTests: between own and other folders, with all counters."""
-    numbers = talk(post, 2)
+    numbers = post.talk(2)
     folder = post.folder(1, "Plans")
     keys = [post.came(1, numbers[0]), own(numbers[1])]
     post.move(1, *keys, to="own", folder_id=folder)
@@ -122,7 +123,7 @@ def test_marking(post: PostOffice) -> None:
 
 def test_counters(post: PostOffice) -> None:
     """§7.3.1: drafts are no conversations. §7.4: removing everything brings the counters to 0."""
-    numbers = talk(post, 4)
+    numbers = post.talk(4)
     post.saved(1)
     assert post.count(1, "inbox") == (2, 2, 1, 1)
     assert post.count(1, "sent") == (2, 0, 1, 0)
@@ -137,7 +138,7 @@ def test_counters(post: PostOffice) -> None:
 def test_one_message_stands_for_its_thread_whatever_is_filed(post: PostOffice) -> None:
     """The invariant of ``threads``, over anything that people do with what they have."""
     dice = random.Random(7)
-    numbers = [*talk(post, 6, "One"), *talk(post, 5, "Two")]
+    numbers = [*post.talk(6, "One"), *post.talk(5, "Two")]
     folder = post.folder(1, "F")
     keys = [post.came(1, number) if _came_to_anna(post, number) else own(number) for number in numbers]
     for step in range(60):
@@ -213,7 +214,7 @@ def test_the_rules_of_the_tree(post: PostOffice) -> None:
 
 def test_removing_a_folder_puts_what_it_held_into_the_trash(post: PostOffice) -> None:
     """§1b DELETE userfolders: with the folders in it."""
-    numbers = talk(post, 2)
+    numbers = post.talk(2)
     top = post.folder(1, "Plans")
     inner = post.folder(1, "Old", top)
     keys = [post.came(1, numbers[0]), own(numbers[1])]
@@ -251,9 +252,9 @@ def test_emptying_the_trash(post: PostOffice) -> None:
 
 def test_a_conversation_counts_where_it_has_something(post: PostOffice) -> None:
     """Whatever stands for the thread: one that lies in two folders counts in both."""
-    numbers = talk(post, 5)
+    numbers = post.talk(5)
     folder = post.folder(1, "Plans")
-    talk(post, 1, "Other")
+    post.talk(1, "Other")
     newest = post.came(1, numbers[4])
     post.move(1, newest, to="own", folder_id=folder)
     assert (post.count(1, "inbox"), post.count(1, "own")) == ((3, 3, 2, 2), (1, 1, 1, 1))
@@ -267,3 +268,17 @@ def test_counting_takes_a_few_statements(post: PostOffice) -> None:
     with counted(post.store) as statements:
         post.run(folders.counts, 1)
     assert len(statements) == 3
+
+
+def test_a_folder_that_goes_while_something_is_put_into_it(post: PostOffice) -> None:
+    """What came first goes to the trash with it; what comes later finds none. Nobody gets an error of the database."""
+    keys = [post.came(1, post.letter(2, "anna@uni.example")), own(post.letter(1))]
+    for turn in range(8):
+        folder = post.folder(1, f"Plans {turn}")
+        failed = at_once(
+            partial(post.run, filing.move, 1, keys, "own", post.now, folder_id=folder),
+            partial(post.run, folders.remove, 1, folder, post.now),
+        )
+        assert {type(error) for error in failed} <= {NotFound}
+        assert post.listed(1, folder="own") == []
+        restore(post, 1, *keys)

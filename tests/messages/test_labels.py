@@ -1,5 +1,7 @@
 """Labels of a person's mailbox (ONLYOFFICE contract §1b Tags, §7.4 TagEngineTests)."""
 
+from functools import partial
+
 import pytest
 
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
@@ -8,8 +10,8 @@ from postroom.messages.items import Key
 from postroom.messages.labels import NewLabel
 from postroom.storage.store import Store
 from postroom.storage.tables import labelled
-from tests.messages.post_office import PostOffice
-from tests.messages.test_items import own
+from tests.messages.post_office import PostOffice, own
+from tests.messages.school import at_once
 
 
 @pytest.fixture
@@ -80,3 +82,17 @@ def test_nobody_labels_for_others(post: PostOffice) -> None:
             post.run(labels.change, 2, wrong, NewLabel(name="New"))
     with pytest.raises(NotFound):
         post.run(labels.set_all, 2, own(number), [theirs])
+
+
+def test_a_label_that_goes_while_it_is_put(post: PostOffice) -> None:
+    """Either it is put first and goes with it, or it is not there any more."""
+    keys = [own(post.letter(1)) for _ in range(3)]
+    for _ in range(8):
+        label = make(post, "A")
+        failed = at_once(
+            partial(post.run, labels.put, 1, label, keys),
+            partial(post.run, labels.set_all, 1, keys[0], [label]),
+            partial(post.run, labels.remove, 1, label),
+        )
+        assert {type(error) for error in failed} <= {NotFound}
+        assert post.rows(labelled) == []

@@ -439,6 +439,22 @@ def test_a_forwarded_file_is_copied(office: Office) -> None:
     assert [found.id for found in files_of(office, source)] == [file]
 
 
+def test_a_file_named_twice_is_gone_when_it_is_named_no_more(office: Office) -> None:
+    """§1a.3: files not repeated are not mailed, whichever way their bytes came into the letter."""
+    source = save(office)
+    file = attach(office, source)
+    number = save(office, files=(a_file(file),))
+    (copy,) = files_of(office, number)
+    save(office, number, files=(a_file(file), a_file(copy.id)))
+    both = files_of(office, number)
+    assert sorted(found.blob_key for found in both) == ["key-plan.pdf"] * 2
+    last = max(found.id for found in both)
+    save(office, number, files=(a_file(last),))
+    assert [found.id for found in files_of(office, number)] == [last]
+    assert office.run(letters.save_draft, desk(office), letter(), number).blob_keys == ["key-plan.pdf"]
+    assert (files_of(office, number), len(files_of(office, source))) == ([], 1)
+
+
 def test_files_of_letters_that_one_received_can_be_forwarded_and_no_others(office: Office) -> None:
     number = save(office)
     file = attach(office, number)

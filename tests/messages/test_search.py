@@ -8,8 +8,7 @@ from sqlalchemy import delete, select
 from postroom.messages import search
 from postroom.storage.store import Store
 from postroom.storage.tables import message_words, messages
-from tests.messages.post_office import PostOffice
-from tests.messages.test_items import own
+from tests.messages.post_office import PostOffice, own
 from tests.support import counted
 
 ANYWHERE = search.WRITTEN + search.SENDER + search.NAMED

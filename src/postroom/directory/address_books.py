@@ -81,8 +81,8 @@ def learn(tx: Tx, written_to: Iterable[tuple[int, Mailbox]], now: int) -> None:
     for some in chunks(sorted({(user_id, mailbox.email.lower()): mailbox for user_id, mailbox in written_to}.items(), key=_key)):
         user_ids = sorted({user_id for (user_id, _), _ in some})
         advisory.lock(tx, _LOCK_CLASS, user_ids)  # of two that learn at once, the second sees what the first has learnt
-        known = _known(tx, user_ids, [email for (_, email), _ in some])
-        unknown = [(user_id, mailbox) for (user_id, email), mailbox in some if (user_id, email) not in known]
+        met = _known(tx, user_ids, [email for (_, email), _ in some])
+        unknown = [(user_id, mailbox) for (user_id, email), mailbox in some if (user_id, email) not in met]
         if not unknown:
             continue
         numbered = list(zip(bulk.reserve_ids(tx, contacts, len(unknown)), unknown, strict=True))

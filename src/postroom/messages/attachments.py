@@ -76,13 +76,13 @@ def add(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: int) -
     return attachment_id
 
 
-def clean_filename(given: str) -> str:
+def clean_filename(given: str, limit: int = MAX_FILENAME) -> str:
     """Return the last part of ``given``, without spaces around it; usable in headers and URLs.
 
-    Raises ``TooLarge("filename", 100)`` and ``Invalid("filename", …)``.
+    Raises ``TooLarge("filename", limit)`` and ``Invalid("filename", …)``.
     """
     name = re.split(r"[/\\]", given)[-1].strip()
-    check_line("filename", name, MAX_FILENAME)
+    check_line("filename", name, limit)
     if name in {"", ".", ".."}:
         raise Invalid("filename", "empty")
     if _DIRECTION.search(name):

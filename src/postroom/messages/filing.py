@@ -13,7 +13,8 @@ from sqlalchemy import func, null, update
 from postroom.directory.values import chunks
 from postroom.errors import Invalid
 from postroom.messages import folders, items, threads
-from postroom.messages.items import FolderName, Found, Key
+from postroom.messages.item_sources import FolderName
+from postroom.messages.items import Found, Key
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages, recipients
 
@@ -28,7 +29,7 @@ def move(tx: Tx, user_id: int, keys: Iterable[Key], folder: FolderName, now: int
         case "trash" | "spam":
             values = {"place": folder, "folder_id": null(), "deleted_at": now}
         case "own":
-            folders.check(tx, user_id, folder_id or 0)
+            folders.hold(tx, user_id, folder_id or 0)
             values = {"place": null(), "folder_id": folder_id, "deleted_at": null()}
         case "sending":
             raise Invalid("folder", "nothing can be put there")

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Subquery, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Subquery, case, delete, func, insert, select, update
 
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
-from postroom.messages import items, threads
-from postroom.messages.items import FolderName
+from postroom.messages import item_counts, threads
+from postroom.messages.item_sources import FolderName
 from postroom.messages.texts import check_line
 from postroom.storage import plain
 from postroom.storage.database import Tx
@@ -48,8 +48,8 @@ class UserFolder(Struct, frozen=True, kw_only=True):
 def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
     """Count what stands in each folder; those of one's own together. Three statements."""
     plain.plan_anew(tx)
-    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(items.inbox(user_id)).one())}
-    for some in (items.written(user_id), items.put_away(user_id)):
+    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(item_counts.inbox(user_id)).one())}
+    for some in (item_counts.written(user_id), item_counts.put_away(user_id)):
         every = some.subquery()
         found |= {row.folder: _count(row) for row in tx.execute(select(every.c.folder, *_sums(every)).group_by(every.c.folder))}
     return found
@@ -57,7 +57,7 @@ def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
 
 def tree(tx: Tx, user_id: int, *, ids: Iterable[int] = (), parent_id: int | None = None) -> list[UserFolder]:
     """Return the folders of a person by number: those asked for, or those in one (0: in none), else all. Two statements."""
-    every = items.put_away(user_id).subquery()
+    every = item_counts.put_away(user_id).subquery()
     filed = select(every.c.folder_id, *_sums(every)).where(every.c.folder_id.is_not(None)).group_by(every.c.folder_id)
     filled = {row.folder_id: _count(row) for row in tx.execute(filed)}
     rows = tx.execute(select(_f.id, _f.parent_id, _f.name).where(_f.user_id == user_id).order_by(_f.id)).all()
@@ -78,9 +78,12 @@ def get(tx: Tx, user_id: int, folder_id: int) -> UserFolder:
 
 def check(tx: Tx, user_id: int, folder_id: int) -> None:
     """Raise ``NotFound("folder", id)`` unless it is a folder of this person's."""
-    own = select(_f.id).where(_f.id == folder_id, _f.user_id == user_id)
-    if not 0 < folder_id <= LARGEST_ID or tx.execute(own).first() is None:
-        raise NotFound("folder", folder_id)
+    _check(tx, folder_id, _own(user_id, folder_id))
+
+
+def hold(tx: Tx, user_id: int, folder_id: int) -> None:
+    """Check as ``check`` does, and keep others from taking the folder away until this transaction ends."""
+    _check(tx, folder_id, _own(user_id, folder_id).with_for_update(read=True, key_share=True))
 
 
 def create(tx: Tx, user_id: int, name: str, parent_id: int, now: int) -> int:
@@ -117,7 +120,8 @@ def remove(tx: Tx, user_id: int, folder_id: int, now: int) -> None:
     if folder_id not in {row.id for row in rows}:
         raise NotFound("folder", folder_id)
     gone = sorted(_below(rows, folder_id))
-    every = items.put_away(user_id).subquery()
+    tx.execute(select(_f.id).where(_f.id.in_(gone)).order_by(_f.id).with_for_update())  # nothing comes into them any more
+    every = item_counts.put_away(user_id).subquery()
     thread_ids = set(tx.scalars(select(every.c.thread_id).where(every.c.folder_id.in_(gone))))
     threads.lock(tx, thread_ids)
     for table in (messages, recipients):
@@ -126,6 +130,15 @@ def remove(tx: Tx, user_id: int, folder_id: int, now: int) -> None:
         tx.execute(filed.values(folder_id=None))
     threads.stand(tx, user_id, thread_ids, now)
     tx.execute(delete(user_folders).where(_f.id.in_(gone)))
+
+
+def _own(user_id: int, folder_id: int) -> Select[Any]:
+    return select(_f.id).where(_f.id == folder_id, _f.user_id == user_id)
+
+
+def _check(tx: Tx, folder_id: int, own: Select[Any]) -> None:
+    if not 0 < folder_id <= LARGEST_ID or tx.execute(own).first() is None:
+        raise NotFound("folder", folder_id)
 
 
 def _locked(tx: Tx, user_id: int) -> Sequence[Any]:

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, exists, fun
 from postroom.directory import named_mailboxes, people
 from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
-from postroom.messages import attachments, items, labels, letter_records, markup, message_ids, options, search
-from postroom.messages.items import FolderName, Found, Key
+from postroom.messages import attachments, item_sources, labels, letter_records, markup, message_ids, options, search
+from postroom.messages.item_sources import FolderName
+from postroom.messages.items import Found, Key
 from postroom.messages.records import Attachment
 from postroom.settings import Settings
 from postroom.storage.database import Tx
@@ -106,7 +107,7 @@ def _selected(reader: Reader, *, own: bool, whole: bool) -> Select[Any]:
     columns = (
         item.id.label("item"),
         item.important,
-        items.is_unread(own, messages if own else recipients).label("unread"),
+        item_sources.is_unread(own, messages if own else recipients).label("unread"),
         (null() if own else _r.email).label("came_by"),
         (null() if own else _r.name).label("called"),
         _m.id,
@@ -122,7 +123,7 @@ def _selected(reader: Reader, *, own: bool, whole: bool) -> Select[Any]:
         _m.options,
         _m.mail,
         answered.correlate(messages).label("answered"),
-        items.has_files(_m.id).correlate(messages).label("has_files"),
+        item_sources.has_files(_m.id).correlate(messages).label("has_files"),
         case((_m.letter, null()), else_=_roll()).label("roll"),
         func.coalesce(a.name, people.full_name()).label("author"),
         func.coalesce(a.email, users.c.email, users.c.alt_email).label("author_email"),

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import delete, func, insert, select, update
 
 from postroom.directory.inserting import insert_into
-from postroom.directory.values import LARGEST_ID, chunks
+from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import items
 from postroom.messages.items import Key
@@ -78,7 +78,8 @@ def remove(tx: Tx, user_id: int, label_id: int) -> None:
 
 def put(tx: Tx, user_id: int, label_id: int, keys: Iterable[Key]) -> None:
     """Put a label on those of the items that the person has. Raises ``NotFound("label", id)``."""
-    _check(tx, user_id, label_id)
+    if not _held(tx, user_id, [label_id]):
+        raise NotFound("label", label_id)
     for own, numbers in _split(tx, user_id, keys):
         column = _column(own)
         rows = [{"label_id": label_id, column: number} for number in numbers]
@@ -97,9 +98,9 @@ def set_all(tx: Tx, user_id: int, key: Key, label_ids: Iterable[int]) -> None:
     items.get(tx, user_id, key)
     column = labelled.c[_column(key.own)]
     tx.execute(delete(labelled).where(column == key.id))
-    for label in of_person(tx, user_id):
-        if label.id in set(label_ids):
-            tx.execute(insert(labelled).values({"label_id": label.id, column.name: key.id}))
+    rows = [{"label_id": label_id, column.name: key.id} for label_id in _held(tx, user_id, label_ids)]
+    if rows:
+        tx.execute(insert_into(tx, labelled).on_conflict_do_nothing(), rows)
 
 
 def of_items(tx: Tx, keys: Iterable[Key]) -> dict[Key, list[int]]:
@@ -124,6 +125,15 @@ def _split(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[tuple[bool, list[i
     found = items.find(tx, user_id, keys)
     split = ((own, sorted(one.id for one in found if bool(one.own) == own)) for own in (False, True))
     return [(own, some) for own, numbers in split for some in chunks(numbers)]
+
+
+def _held(tx: Tx, user_id: int, label_ids: Iterable[int]) -> list[int]:
+    """Return those of the labels that are the person's, and keep others from taking them away until this transaction ends."""
+    held: list[int] = []
+    for chunk in chunks(sorted(known(label_ids))):
+        own = select(_l.id).where(_l.id.in_(chunk), _l.user_id == user_id).order_by(_l.id)
+        held += tx.scalars(own.with_for_update(read=True, key_share=True))
+    return held
 
 
 def _check(tx: Tx, user_id: int, label_id: int) -> None:

@@ -14,7 +14,7 @@ from postroom.directory.values import chunks, known
 from postroom.errors import TooLarge
 from postroom.messages import threads
 from postroom.messages.attachments import CONTENT_ID, clean_filename, safe_type
-from postroom.messages.letter_records import MAX_FILES, MAX_FILES_SIZE, LetterFile
+from postroom.messages.letter_records import MAX_FILENAME, MAX_FILES, MAX_FILES_SIZE, LetterFile
 from postroom.messages.records import NewAttachment
 from postroom.storage.database import Tx
 from postroom.storage.tables import attachments, messages, recipients
@@ -76,22 +76,28 @@ def replace(tx: Tx, message_id: int, chosen: Chosen, body: str, now: int) -> lis
 
     A file that the body shows (``cid:``) is a part within it, each other one an attachment.
     """
-    had = {row.blob_key: row.id for row in tx.execute(select(_a.id, _a.blob_key).where(_a.message_id == message_id))}
+    had = {row.id: row for row in tx.execute(select(_a.id, _a.blob_key, _a.disposition, _a.content_id).where(_a.message_id == message_id))}
+    named = {row.id for row in chosen.rows if row.message_id == message_id}
+    copies = {row.blob_key: row.id for row in had.values() if row.id not in named}
     kept: set[int] = set()
+    new: list[dict[str, Any]] = []
     for row in chosen.rows:
         content_id = _content_id(chosen.content_ids[row.id]) or row.content_id
         placed = {"disposition": "inline" if content_id and f"cid:{content_id}" in body else "attachment", "content_id": content_id}
-        own = row.id if row.message_id == message_id else had.get(row.blob_key)
-        if own is None or own in kept:
+        own = row.id if row.id in named else copies.pop(row.blob_key, None)
+        if own is None:
             copied = {name: getattr(row, name) for name in ("blob_key", "filename", "content_type", "size", "md5")}
-            tx.execute(insert(attachments), {"message_id": message_id, "created_at": now, **copied, **placed})
-        else:
-            kept.add(own)
+            new.append({"message_id": message_id, "created_at": now, **copied, **placed})
+            continue
+        kept.add(own)
+        if placed != {name: getattr(had[own], name) for name in placed}:
             tx.execute(update(attachments).where(_a.id == own).values(placed))
-    gone = {key: number for key, number in had.items() if number not in kept}
-    for chunk in chunks(gone.values()):
+    if new:
+        tx.execute(insert(attachments), new)
+    gone = [number for number in had if number not in kept]
+    for chunk in chunks(gone):
         tx.execute(delete(attachments).where(_a.id.in_(chunk)))
-    return list(gone)
+    return [had[number].blob_key for number in gone]
 
 
 def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int:
@@ -99,7 +105,7 @@ def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int
 
     Raises ``TooLarge`` and ``Invalid`` (``filename``), and as ``distinct``, with the files that are there.
     """
-    filename = clean_filename(new.filename)
+    filename = clean_filename(new.filename, MAX_FILENAME)
     check_sizes([new.size, *tx.scalars(select(_a.size).where(_a.message_id == message_id))])
     values = {
         **structs.asdict(new),

@@ -15,6 +15,8 @@ MAX_SUBJECT: Final = 998
 MAX_BODY: Final = 8_388_608
 """Characters; dialects bound the size of their requests long before."""
 MAX_FILES: Final = 100
+MAX_FILENAME: Final = 255
+"""Characters; what file systems hold, where other mails have less."""
 MAX_FILES_SIZE: Final = MAX_MAIL_FILES
 """Bytes of all files of a letter."""
 

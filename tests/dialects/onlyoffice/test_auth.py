@@ -1,4 +1,4 @@
-"""Who is calling (wire/onlyoffice.md §2, §8.10, 8.13, 8.31)."""
+"""Who is calling (wire/onlyoffice.md §2, §7.5.13, §8.10, §8.13, §8.31)."""
 
 import base64
 from typing import Any

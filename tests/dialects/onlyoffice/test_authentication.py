@@ -1,4 +1,4 @@
-"""Logging in (wire/onlyoffice.md §2, §8.10)."""
+"""Logging in (wire/onlyoffice.md §2, §7.5.13, §8.10)."""
 
 import base64
 import re

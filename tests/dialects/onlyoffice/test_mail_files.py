@@ -56,6 +56,33 @@ def test_files_that_are_refused(sqlite_api: Api, draft: int, data: bytes, text: 
     sqlite_api.refused(add(sqlite_api, draft, data), 400, text, EXCEPTION)
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("../../etc/passwd", "passwd"), ("a/b\\c.txt", "c.txt"), ("ż" * 251 + ".txt", "ż" * 251 + ".txt"), ("=?utf-8?q?a?=", "=?utf-8?q?a?=")],
+)
+def test_names_of_files(sqlite_api: Api, name: str, kept: str) -> None:
+    """A name is what stands behind the last stroke, of whatever letters (ours)."""
+    draft = sqlite_api.result("PUT", "/mail/drafts/save", json=LETTER)["id"]
+    answer = sqlite_api.call("POST", "/mail/messages/attachment/add", params={"id_message": draft, "name": name}, data=b"abc")
+    assert answer.json()["response"]["fileName"] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x" * 256, "More than 255."),
+        ("a\r\nX: y", "Control characters and line breaks are not allowed."),
+        ("\u202egpj.exe", "Marks that change the direction of text are not allowed."),
+        ("..", "Empty."),
+    ],
+)
+def test_names_that_no_file_can_have(sqlite_api: Api, name: str, text: str) -> None:
+    draft = sqlite_api.result("PUT", "/mail/drafts/save", json=LETTER)["id"]
+    answer = sqlite_api.call("POST", "/mail/messages/attachment/add", params={"id_message": draft, "name": name}, data=b"abc")
+    sqlite_api.refused(answer, 400, f"{text}\r\nParameter name: filename", ARGUMENT)
+    assert stored(sqlite_api) == 0
+
+
 def test_files_of_nothing_that_is_a_draft_are_refused(sqlite_api: Api) -> None:
     number = put(sqlite_api)
     sqlite_api.refused(add(sqlite_api, number), 400, "Message is not a draft or templates.", EXCEPTION)

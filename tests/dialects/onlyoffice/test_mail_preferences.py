@@ -90,7 +90,7 @@ def test_a_failure_is_told(box: Mailbox) -> None:
     assert (told["subject"], told["important"], told["wasNew"], told["folder"]) == ("Message delivery failure", True, True, 1)
     assert box.list(folder=3)[0] == [2 * number]
     ewa = box.api.token_of(box.api.ewa)
-    box.api.refused(box.api.call("DELETE", f"/mail/alert/{alert['id']}", token=ewa), 500, "Delete failed", EXCEPTION)
+    box.api.refused(box.api.call("DELETE", f"/mail/alert/{alert['id']}", token=ewa), 400, "Delete failed", EXCEPTION)
     assert box.api.result("DELETE", f"/mail/alert/{alert['id']}") == alert["id"]
     assert box.get("alert") == []
     wrong = "Invalid alert id. Id must be positive integer.\r\nParameter name: id"

@@ -105,6 +105,10 @@ ROWS: list[tuple[str, dict[str, Any], tuple[int, str, int]]] = [
     ("14 to", {"to": ["a@b.com,c@d.com"]}, (400, "Incorrect email address in To field", ARGUMENT)),
     ("14 to empty", {"to": [""]}, (400, "Incorrect email address in To field", ARGUMENT)),
     ("14 localhost", {"to": ["user@localhost"]}, (400, "Incorrect email address in To field", ARGUMENT)),
+    ("14 quote", {"to": ["o'brien@x.example"]}, (400, "Incorrect email address in To field", ARGUMENT)),
+    ("14 international", {"to": ["a@b\u00fccher.example"]}, (400, "Incorrect email address in To field", ARGUMENT)),
+    ("14 to before cc", {"to": ["x"], "cc": ["y"], "bcc": ["z"]}, (400, "Incorrect email address in To field", ARGUMENT)),
+    ("14 cc before bcc", {"cc": ["y"], "bcc": ["z"]}, (400, "Incorrect email address in Cc field", ARGUMENT)),
     ("14 cc", {"cc": ""}, (400, "Incorrect email address in Cc field", ARGUMENT)),
     ("14 bcc", {"bcc": [None]}, (400, "Incorrect email address in Bcc field", ARGUMENT)),
 ]
@@ -112,7 +116,7 @@ ROWS: list[tuple[str, dict[str, Any], tuple[int, str, int]]] = [
 
 @pytest.mark.parametrize(("changes", "error"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_what_is_refused_leaves_nothing(sqlite_api: Api, changes: dict[str, Any], error: tuple[int, str, int]) -> None:
-    """§1a.5 with the decisions of §8.9, §8.15: rows in their order, and no draft behind."""
+    """§1a.5, §7.5.1 with the decisions of §8.9, §8.15: rows in their order; §7.5.10: no draft behind; §7.5.11: addresses."""
     sqlite_api.refused(put(sqlite_api, **changes), *error)
     assert count(sqlite_api) == 0
 
@@ -133,7 +137,7 @@ def test_an_address_that_letters_do_not_leave_from(sqlite_api: Api) -> None:
 
 
 def test_the_sender_is_found_in_any_case_of_letters(sqlite_api: Api) -> None:
-    """§8.7; the name mailed is that of the account."""
+    """§8.7, §7.5.11; the name mailed is that of the account."""
     number = put(sqlite_api, **{"from": "Somebody Else <JAN@X.example>"}).json()["response"]
     assert sqlite_api.result("GET", f"/mail/messages/{number}")["from"] == JAN
 

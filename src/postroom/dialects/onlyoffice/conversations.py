@@ -16,9 +16,11 @@ from postroom.dialects.onlyoffice.messages import NO_NEIGHBOUR, Ids, Marking, Mo
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.dialects.onlyoffice.tags import Tagging
 from postroom.errors import NotFound
-from postroom.messages import filing, items, labels
+from postroom.messages import conversations, filing, item_lists, items, labels
+from postroom.messages.conversations import Summary
 from postroom.messages.item_details import Item, Reader, load
-from postroom.messages.items import Found, Key, Summary, Wanted
+from postroom.messages.item_lists import Wanted
+from postroom.messages.items import Found, Key
 from postroom.storage.database import Tx
 
 _LARGEST: Final = 2**62
@@ -60,8 +62,8 @@ def _page(tx: Tx, who: Reader, given: ConversationFilter) -> list[tuple[Item, Su
     if wanted is None:
         return []
     beyond = _beyond(tx, who.user_id, given)
-    found = items.heads(tx, who.user_id, wanted, given.limit + 1, beyond, before=given.prev_flag and beyond is not None)
-    sums = items.summaries(tx, who.user_id, found)
+    found = item_lists.heads(tx, who.user_id, wanted, given.limit + 1, beyond, before=given.prev_flag and beyond is not None)
+    sums = conversations.summaries(tx, who.user_id, found)
     return [
         (item, sums.get(one.conversation, Summary(count=1)) if one.done else Summary(count=1))
         for one, item in zip(found, load(tx, who, found), strict=True)
@@ -103,7 +105,7 @@ async def get_conversation(call: Call, given: OneConversation) -> list[MailMessa
 
 
 def _whole(tx: Tx, who: Reader, key: Key) -> list[tuple[Item, bool]]:
-    found = items.conversation(tx, who.user_id, key, MAX_SHOWN)
+    found = conversations.of_item(tx, who.user_id, key, MAX_SHOWN)
     return [(item, messages.shows_images(tx, who, item)) for item in load(tx, who, found, whole=True)]
 
 
@@ -121,13 +123,13 @@ def _beside(tx: Tx, user_id: int, given: NeighbourFilter, *, before: bool) -> Ke
     wanted = mail_lists.wanted(tx, user_id, given)
     if wanted is None:
         return None
-    found = items.heads(tx, user_id, wanted, 1, _head(tx, user_id, wanted, key_of(given.id)), before=before)
+    found = item_lists.heads(tx, user_id, wanted, 1, _head(tx, user_id, wanted, key_of(given.id)), before=before)
     return found[0].key if found else None
 
 
 def _head(tx: Tx, user_id: int, wanted: Wanted, key: Key) -> Found:
     """Return the message by which a list shows the conversation of another one. Raises ``NotFound``."""
-    there = items.conversation(tx, user_id, key, MAX_SHOWN)
+    there = conversations.of_item(tx, user_id, key, MAX_SHOWN)
     fitting = [one for one in there if wanted.folder not in {"inbox", "sent"} or bool(one.own) == (wanted.folder == "sent")]
     return (fitting or there)[-1]
 
@@ -145,7 +147,7 @@ async def get_previous_conversation(call: Call, given: NeighbourFilter) -> int:
 
 
 def _all_of(tx: Tx, user_id: int, ids: list[int]) -> list[Key]:
-    return [one.key for one in items.conversations(tx, user_id, map(key_of, ids))]
+    return [one.key for one in conversations.of_items(tx, user_id, map(key_of, ids))]
 
 
 @operation("PUT", "/mail/conversations/mark", Marking, result=list[int])

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from postroom.dialects import blobs
-from postroom.dialects.onlyoffice import mail_objects, uploads
+from postroom.dialects.onlyoffice import errors, mail_objects, uploads
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument
@@ -109,8 +109,8 @@ async def received(call: Call, given: FileAdding) -> Attachment:
             name = given.name or file.filename or "attachment"
             kind = given.content_type or (file.content_type or "" if file.filename is not None else "")
             return await _attached(call, given.id_message, file.blob, name, kind)
-    except TooLarge:
-        raise _failure("Total size of all files exceeds limit!") from None
+    except TooLarge as error:
+        raise _too_large(error) from None
 
 
 def _check_number(number: int) -> None:
@@ -129,9 +129,7 @@ async def _attached(call: Call, number: int, blob: BlobWriter, filename: str, co
         raise await _unfit(call, number, error) from None
     except TooLarge as error:
         await blobs.delete_if_unused(call.store, key)
-        if error.parameter != "attachments":
-            raise _failure(f"More than {error.limit} {error.parameter}.") from None
-        raise _failure("Total size of all files exceeds limit!") from None
+        raise _too_large(error) from None
     except Exception:
         await blobs.delete_if_unused(call.store, key)
         raise
@@ -149,6 +147,13 @@ async def _unfit(call: Call, number: int, error: NotFound | WrongState) -> ApiEr
     if isinstance(error, WrongState) or await call.read(has, call.user_id, number):
         return _failure("Message is not a draft or templates.")
     return unknown_message()
+
+
+def _too_large(error: TooLarge) -> ApiError:
+    """Make the error for files that are too large, alone or together, too many, or of too long a name."""
+    if error.parameter in {"file", "attachments"}:
+        return _failure("Total size of all files exceeds limit!")
+    return errors.translate(error)
 
 
 def _failure(text: str) -> ApiError:

@@ -10,7 +10,7 @@ from postroom.dialects.onlyoffice.numbers import folder_of
 from postroom.directory import mail_accounts
 from postroom.errors import NotFound
 from postroom.messages import folders
-from postroom.messages.items import Wanted
+from postroom.messages.item_lists import Wanted
 from postroom.storage.database import Tx
 
 PAGE_SIZE: Final = 25

@@ -11,8 +11,8 @@ from msgspec import UNSET, Struct, UnsetType, field, structs
 from postroom.dialects.item_numbers import number_of
 from postroom.dialects.onlyoffice import dates
 from postroom.dialects.onlyoffice.numbers import FOLDERS, stream_of
+from postroom.messages.conversations import Summary
 from postroom.messages.item_details import Item
-from postroom.messages.items import Summary
 from postroom.messages.records import Attachment as StoredAttachment
 
 _FOREIGN_IMAGE: Final = re.compile(r"""(<img\b(?:[^>"]|"[^"]*")*?\s)src="(?=https?:)""", re.IGNORECASE)

@@ -208,7 +208,7 @@ async def delete_alert(call: Call, given: AlertId) -> int:
     try:
         await call.write(alerts.remove, call.user_id, given.id)
     except NotFound:
-        raise ApiError(500, "Delete failed", EXCEPTION) from None
+        raise ApiError(400, "Delete failed", EXCEPTION) from None
     return given.id
 
 

@@ -16,7 +16,7 @@ from postroom.dialects.onlyoffice.numbers import folder_of
 from postroom.dialects.onlyoffice.operation import Nothing, Operations, operation
 from postroom.directory import mail_settings, named_mailboxes
 from postroom.errors import NotFound
-from postroom.messages import filing, items
+from postroom.messages import filing, item_lists, items
 from postroom.messages.item_details import Item, Reader, load
 from postroom.storage.database import Tx
 
@@ -88,7 +88,7 @@ def _page(tx: Tx, who: Reader, given: PagedFilter) -> tuple[list[Item], int]:
     wanted = mail_lists.wanted(tx, who.user_id, given)
     if wanted is None:
         return [], 0
-    found, total = items.page(tx, who.user_id, wanted, (max(given.page, 1) - 1) * given.limit, given.limit)
+    found, total = item_lists.page(tx, who.user_id, wanted, (max(given.page, 1) - 1) * given.limit, given.limit)
     return load(tx, who, found), total
 
 
@@ -129,7 +129,7 @@ async def _neighbour(call: Call, given: NeighbourFilter, *, before: bool) -> int
 
 def _beside(tx: Tx, user_id: int, given: NeighbourFilter, *, before: bool) -> items.Key | None:
     wanted = mail_lists.wanted(tx, user_id, given)
-    return None if wanted is None else items.beside(tx, user_id, wanted, key_of(given.id), before=before)
+    return None if wanted is None else item_lists.beside(tx, user_id, wanted, key_of(given.id), before=before)
 
 
 @operation("GET", "/mail/messages/{id:[0-9]+}/next", NeighbourFilter, result=int)

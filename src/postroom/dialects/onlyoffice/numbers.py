@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from postroom.messages.items import FolderName
+from postroom.messages.item_sources import FolderName
 
 FOLDERS: Final[tuple[FolderName, ...]] = ("sending", "inbox", "sent", "drafts", "trash", "spam", "own", "templates")
 """FolderType of the contract (§4): the place of each is its number."""

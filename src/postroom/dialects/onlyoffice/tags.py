@@ -11,7 +11,7 @@ from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import ApiError, argument
 from postroom.dialects.onlyoffice.operation import Nothing, Operations, operation
 from postroom.errors import Invalid, NotFound, WrongState
-from postroom.messages import items, labels
+from postroom.messages import conversations, labels
 from postroom.messages.items import Key
 from postroom.messages.labels import Label, NewLabel
 from postroom.storage.database import Tx
@@ -142,7 +142,7 @@ async def change(call: Call, unit: Change, given: Tagging, empty: str, *, whole:
 def _put(tx: Tx, user_id: int, unit: Change, given: Tagging, *, whole: bool) -> None:
     keys: Iterable[Key] = map(key_of, given.messages)
     if whole:
-        keys = [one.key for one in items.conversations(tx, user_id, keys)]
+        keys = [one.key for one in conversations.of_items(tx, user_id, keys)]
     if labels.of_person(tx, user_id, given.tag_id):
         unit(tx, user_id, given.tag_id, keys)
 

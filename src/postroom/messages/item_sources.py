@@ -1,0 +1,133 @@
+"""The two kinds of items in SQL: lines by which messages came, and messages that a person wrote (``items`` says where they stand)."""
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from postroom.storage.tables import attachments, messages, recipients
+
+FolderName = Literal["sending", "inbox", "sent", "drafts", "trash", "spam", "own", "templates"]
+
+_IS_TEMPLATE: Final = '"is_template":true'
+"""What the options of a template hold (``letter_records``), and those of no draft: within a text the quotes are escaped."""
+
+
+class Source(NamedTuple):
+    """One of the two kinds of items, under names of its own."""
+
+    own: bool
+    item: FromClause
+    """The table whose rows they are, and that of their messages."""
+    message: FromClause
+    at: ColumnElement[int]
+    rows: FromClause
+    is_persons: ColumnElement[bool]
+    is_persons_by_number: ColumnElement[bool]
+    """The same in words that keep planners from reading all of a mailbox by date, where the numbers of a few messages are known."""
+
+    @property
+    def thread(self) -> ColumnElement[int]:
+        """The number of the thread."""
+        return func.coalesce(self.message.c.thread_id, self.message.c.id)
+
+    @property
+    def done(self) -> ColumnElement[bool]:
+        """Whether it is neither a draft nor a template."""
+        return self.message.c.sent_at.is_not(None)
+
+    @property
+    def stays(self) -> ColumnElement[bool]:
+        """Whether the person has it still: the trash is not the end."""
+        return or_(self.item.c.deleted_at.is_(None), self.item.c.place.is_not(None))
+
+    def where(self, *conditions: ColumnElement[bool]) -> Select[Any]:
+        """Select items as ``Found`` has them."""
+        columns = (
+            self.at.label("at"),
+            literal(self.own).label("own"),
+            self.item.c.id.label("id"),
+            self.message.c.id.label("message_id"),
+            self.thread.label("thread_id"),
+            self.item.c.place.label("place"),
+            self.item.c.folder_id.label("folder_id"),
+            self.done.label("done"),
+        )
+        return select(*columns).select_from(self.rows).where(self.is_persons, *conditions)
+
+    def first(self, conditions: list[ColumnElement[bool]], count: int, *, oldest_first: bool) -> Select[Any]:
+        """Select the first items by date."""
+        order = [column.asc() if oldest_first else column.desc() for column in (self.at, self.item.c.id)]
+        return select(self.where(*conditions).order_by(*order).limit(count).subquery())
+
+    def counted(self, conditions: list[ColumnElement[bool]], most: int | None) -> ColumnElement[int]:
+        """Count items, at most so many; without a bound by conditions about the items alone."""
+        if most is None:
+            return select(func.count()).select_from(self.item).where(self.is_persons, *conditions).scalar_subquery()
+        bounded = select(literal(1).label("one")).select_from(self.rows).where(self.is_persons, *conditions)
+        return select(func.count()).select_from(bounded.limit(most).subquery()).scalar_subquery()
+
+
+def sources(user_id: int, folder: FolderName | None = None) -> list[Source]:
+    """Return the kinds of items that stand in a folder, or anywhere."""
+    r, m, o = recipients.alias(), messages.alias(), messages.alias()
+    came = and_(r.c.user_id == user_id, r.c.received_at.is_not(None))
+    one_came = and_(r.c.user_id == user_id, func.coalesce(r.c.received_at, 0) > 0)
+    received = Source(False, r, m, r.c.received_at, r.join(m, m.c.id == r.c.message_id), came, one_came)
+    wrote = o.c.author_id == user_id
+    was_sent = and_(wrote, o.c.sent_at.is_not(None))
+    if folder == "inbox":
+        return [received]
+    if folder in {"sending", "sent"}:  # in an index by this date alone
+        return [Source(True, o, o, o.c.sent_at, o, was_sent, and_(wrote, func.coalesce(o.c.sent_at, 0) > 0))]
+    if folder in {"drafts", "templates"}:
+        unsent = and_(wrote, o.c.letter, o.c.sent_at.is_(None))
+        return [Source(True, o, o, o.c.modified_at, o, unsent, unsent)]
+    kept = and_(wrote, or_(o.c.letter, o.c.sent_at.is_not(None)))
+    own = Source(True, o, o, func.coalesce(o.c.sent_at, o.c.modified_at), o, kept, kept)
+    return [received, own]
+
+
+def homes(source: Source) -> dict[str, ColumnElement[bool]]:
+    """Return which items stand where as long as nobody puts them elsewhere."""
+    if not source.own:
+        return {"inbox": true()}
+    m = source.message.c
+    is_template, pending = m.options.contains(_IS_TEMPLATE, autoescape=True), m.status == "pending"
+    return {
+        "sending": and_(m.sent_at.is_not(None), pending),
+        "sent": and_(m.sent_at.is_not(None), not_(pending)),
+        "drafts": and_(m.sent_at.is_(None), not_(is_template)),
+        "templates": and_(m.sent_at.is_(None), is_template),
+    }
+
+
+def is_unread(own: bool, item: FromClause) -> ColumnElement[bool]:  # noqa: FBT001 - as sources have it
+    """Return, in SQL, whether an item is unread: never one that oneself wrote."""
+    return false() if own else item.c.read_at.is_(None)
+
+
+def has_files(message_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return, in SQL, whether a message has files."""
+    return exists().where(attachments.c.message_id == message_id, attachments.c.revoked_at.is_(None))
+
+
+def messages_of(thread_ids: Iterable[int]) -> CompoundSelect[Any]:
+    """Select the messages of threads; in two steps, which indexes serve."""
+    m = messages.alias()
+    return union_all(select(m.c.id).where(m.c.id.in_(thread_ids)), select(m.c.id).where(m.c.thread_id.in_(thread_ids)))
