@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import delete, func, insert, select, update
 
+from postroom.directory import named_mailboxes
 from postroom.directory.inserting import insert_into
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
@@ -14,7 +15,7 @@ from postroom.messages import items
 from postroom.messages.items import Key
 from postroom.messages.texts import check_line
 from postroom.storage.database import Tx
-from postroom.storage.tables import labelled, labels, users
+from postroom.storage.tables import institutional_addresses, label_addresses, labelled, labels, messages, recipients, users
 
 MAX_NAME: Final = 255
 MAX_LABELS: Final = 1_000
@@ -60,7 +61,9 @@ def create(tx: Tx, user_id: int, new: NewLabel) -> int:
     ``TooLarge`` and ``Invalid`` for ``name``, ``style``, ``addresses`` and ``labels``.
     """
     values = _checked(tx, user_id, new)
-    return int(tx.execute(insert(labels).values(user_id=user_id, **values).returning(_l.id)).scalar_one())
+    number = int(tx.execute(insert(labels).values(user_id=user_id, **values).returning(_l.id)).scalar_one())
+    _bind(tx, number, new)
+    return number
 
 
 def change(tx: Tx, user_id: int, label_id: int, new: NewLabel) -> None:
@@ -68,6 +71,8 @@ def change(tx: Tx, user_id: int, label_id: int, new: NewLabel) -> None:
     values = _checked(tx, user_id, new, label_id)
     _check(tx, user_id, label_id)
     tx.execute(update(labels).where(_l.id == label_id).values(values))
+    tx.execute(delete(label_addresses).where(label_addresses.c.label_id == label_id))
+    _bind(tx, label_id, new)
 
 
 def remove(tx: Tx, user_id: int, label_id: int) -> None:
@@ -102,6 +107,19 @@ def set_all(tx: Tx, user_id: int, key: Key, label_ids: Iterable[int]) -> None:
             tx.execute(insert(labelled).values({"label_id": label.id, column.name: key.id}))
 
 
+def put_by_sender(tx: Tx, message_id: int, sender: str = "") -> None:
+    """Put labels that have the address of a sender on a message, for each who has it in the mailbox and such a label; one statement.
+
+    ``sender``: the address alone; empty: the one that a message bears whose author chose none.
+    """
+    r, a, m, office = recipients.c, label_addresses.c, messages.c, institutional_addresses.c
+    author = messages.outerjoin(users, users.c.id == m.author_id).outerjoin(institutional_addresses, office.id == m.from_address_id)
+    own = select(func.lower(func.coalesce(office.email, users.c.email, users.c.alt_email))).select_from(author).where(m.id == message_id)
+    found = select(_l.id, r.id).join(label_addresses, a.label_id == _l.id).join(recipients, r.user_id == _l.user_id)
+    came = found.where(a.email == (sender.lower() or own.scalar_subquery()), r.message_id == message_id, r.received_at.is_not(None))
+    tx.execute(insert(labelled).from_select(["label_id", "recipient_id"], came))
+
+
 def of_items(tx: Tx, keys: Iterable[Key]) -> dict[Key, list[int]]:
     """Return the labels of items, by number; two statements for each 500."""
     found: dict[Key, list[int]] = {}
@@ -124,6 +142,14 @@ def _split(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[tuple[bool, list[i
     found = items.find(tx, user_id, keys)
     split = ((own, sorted(one.id for one in found if bool(one.own) == own)) for own in (False, True))
     return [(own, some) for own, numbers in split for some in chunks(numbers)]
+
+
+def _bind(tx: Tx, label_id: int, new: NewLabel) -> None:
+    """Let messages be labelled by the addresses of a label when they come; what has no address in it binds nothing."""
+    mailboxes = map(named_mailboxes.parse, new.addresses)
+    rows = [{"email": email, "label_id": label_id} for email in sorted({one.email.lower() for one in mailboxes if one is not None})]
+    if rows:
+        tx.execute(insert(label_addresses), rows)
 
 
 def _check(tx: Tx, user_id: int, label_id: int) -> None:

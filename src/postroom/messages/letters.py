@@ -22,6 +22,7 @@ from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import (
     autoreplies,
     calendars,
+    labels,
     letter_files,
     letter_records,
     letter_rolls,
@@ -109,6 +110,9 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
+    labels.put_by_sender(tx, saved.message_id, prepared.sender.email)
+    if not (letter.automatic_reply or letter.calendar):
+        autoreplies.await_replies(tx, desk.author_id, saved.message_id)
     if letter.automatic_reply:
         answered = [entry.mailbox.email for entry in entries if entry.role == "to"]
         autoreplies.note(tx, desk.author_id, prepared.sender.email, answered, desk.now)
