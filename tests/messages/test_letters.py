@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 from postroom.directory import addresses
 from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
-from postroom.messages import autoreplies, letter_records, letters, message_ids, options
+from postroom.messages import autoreplies, filing, folders, letter_records, letters, message_ids, options
+from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, LetterOptions
 from postroom.messages.letters import Desk
 from postroom.messages.records import MailOptions, NewAttachment
@@ -227,6 +228,17 @@ def test_only_drafts_of_ones_own_are_sent(office: Office) -> None:
         save(office, number)
     with pytest.raises(WrongState):
         attach(office, number)
+
+
+def test_a_draft_in_a_folder_of_ones_own_is_not_sent_from_there(office: Office) -> None:
+    """§1a.5 row 9: only what is in Drafts or Templates is; back there it is."""
+    number = save(office)
+    folder = office.run(folders.create, office.author, "Later", 0, NOW)
+    key = [Key(own=True, id=number)]
+    office.run(filing.move, office.author, key, "own", NOW, folder_id=folder)
+    assert str(refused(office, number)) == str(WrongState("draft_required"))
+    office.run(filing.restore, office.author, key, NOW)
+    assert send(office, number) == number
 
 
 def test_the_stored_body_has_a_limit_and_the_new_one_has_none(office: Office) -> None:

@@ -128,7 +128,7 @@ def add_file(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: i
     Raises ``NotFound("message", id)``, ``WrongState("draft_required")``, and as ``letter_files.insert_checked``. Then the caller deletes
     the blob.
     """
-    if not is_editable(_locked(tx, author_id, message_id)):
+    if not _is_at_home(_locked(tx, author_id, message_id)):
         raise WrongState("draft_required")
     number = letter_files.insert_checked(tx, message_id, new, now)
     tx.execute(update(messages).where(_m.id == message_id).values(modified_at=now))
@@ -140,7 +140,7 @@ def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now
 
     Raises ``NotFound("message", id)``, ``WrongState("draft_required")``.
     """
-    if not is_editable(_locked(tx, author_id, message_id)):
+    if not _is_at_home(_locked(tx, author_id, message_id)):
         raise WrongState("draft_required")
     gone = letter_files.remove(tx, message_id, attachment_id)
     if gone:
@@ -151,6 +151,11 @@ def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now
 def is_editable(row: Row[*tuple[Any, ...]]) -> bool:
     """Tell by ``status`` and ``sent_at`` whether a letter may be changed and sent: a draft, a template, or one that reached nobody."""
     return bool(row.status == "draft" or (row.status == "error" and row.sent_at is None))
+
+
+def _is_at_home(row: Row[*tuple[Any, ...]]) -> bool:
+    """Tell whether a letter is editable and not in a folder of its author's own: the folders are the contract's (§1a.5 row 9)."""
+    return is_editable(row) and row.folder_id is None
 
 
 def _save(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool) -> SavedLetter:
@@ -185,7 +190,7 @@ def _sender(tx: Tx, author_id: int, given: str) -> OwnedAddress:
 
 def _locked(tx: Tx, author_id: int, message_id: int) -> Row[*tuple[Any, ...]]:
     """Return what there is of a letter, and keep others from changing it until this transaction ends."""
-    columns = (_m.id, _m.status, _m.sent_at, _m.mail, _m.options, func.length(_m.content).label("size"))
+    columns = (_m.id, _m.status, _m.sent_at, _m.folder_id, _m.mail, _m.options, func.length(_m.content).label("size"))
     own = select(*columns).where(_m.id == message_id, _m.author_id == author_id, _m.letter, _m.deleted_at.is_(None))
     row = tx.execute(own.with_for_update(key_share=True)).one_or_none() if 0 < message_id <= LARGEST_ID else None
     if row is None:
@@ -195,7 +200,7 @@ def _locked(tx: Tx, author_id: int, message_id: int) -> Row[*tuple[Any, ...]]:
 
 def _check_stored(settings: Settings, stored: Row[*tuple[Any, ...]], *, is_template: bool | None) -> None:
     fits = is_template is None or letter_records.decoded(stored.options).is_template == is_template
-    if not (fits and is_editable(stored)):
+    if not (fits and _is_at_home(stored)):
         raise WrongState("template_required" if is_template else "draft_required")
     if stored.size > settings.letters.max_stored_body:
         raise TooLarge("stored_body", settings.letters.max_stored_body)

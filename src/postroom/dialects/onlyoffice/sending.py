@@ -8,7 +8,7 @@ from msgspec import Struct, field, structs
 
 from postroom.dialects import blobs
 from postroom.dialects.item_numbers import key_of, number_of
-from postroom.dialects.onlyoffice import errors, mail_objects
+from postroom.dialects.onlyoffice import errors, images, mail_objects
 from postroom.dialects.onlyoffice.binder import Long, Wrapped
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, ApiError, argument, forbidden, misformed, missing
@@ -22,6 +22,7 @@ from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, SavedLetter
 from postroom.messages.letters import Desk
+from postroom.settings import Settings
 from postroom.storage.database import Tx
 
 _KILOBYTE: Final = 1_024
@@ -140,7 +141,7 @@ async def send_message(call: Call, given: Sending) -> int:
     Everything is taken from the call, nothing from the draft that ``id`` names; files that are not named again are not sent. A refused
     call changes nothing. What can only be found wrong later is told by a message in the inbox and by an alert.
     """
-    saved = await _written(call, given, _letter(given), letters.send, _SENDING)
+    saved = await _written(call, given, _letter(call.settings, given), letters.send, _SENDING)
     return number_of(Key(own=True, id=saved.message_id))
 
 
@@ -184,9 +185,9 @@ _Unit = Callable[[Tx, Desk, Letter, int], SavedLetter]
 
 
 async def _saved(call: Call, given: Draft, unit: _Unit, words: _Words) -> MailMessage:
-    saved = await _written(call, given, _letter(given), unit, words)
+    saved = await _written(call, given, _letter(call.settings, given), unit, words)
     item = await call.read(_read, reader(call), Key(own=True, id=saved.message_id))
-    return mail_objects.whole(item, clock(call), with_images=True)
+    return mail_objects.whole(item, clock(call), call.settings.public_url, with_images=True)
 
 
 def _read(tx: Tx, who: Reader, key: Key) -> Item:
@@ -218,7 +219,8 @@ def _desk(call: Call) -> Desk:
     return Desk(settings=call.settings, vault=call.store.vault, author_id=call.user_id, dialect="onlyoffice", now=call.now)
 
 
-def _letter(given: Draft) -> Letter:
+def _letter(settings: Settings, given: Draft) -> Letter:
+    body, files = images.kept(given.body, [_file(file) for file in given.attachments], settings.public_url, settings.mail.domain)
     sending = given if isinstance(given, Sending) else Sending()
     return Letter(
         sender=given.sender,
@@ -226,14 +228,14 @@ def _letter(given: Draft) -> Letter:
         cc=tuple(given.cc),
         bcc=tuple(given.bcc),
         subject=given.subject,
-        body=given.body,
+        body=body,
         important=given.importance,
         read_receipt=sending.request_read,
         delivery_receipt=sending.request_receipt,
         calendar=given.calendar_ics,
         automatic_reply=sending.is_autoreply,
         mime_reply_to=given.mime_reply_to_id,
-        files=tuple(map(_file, given.attachments)),
+        files=files,
     )
 
 
