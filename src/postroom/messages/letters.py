@@ -11,7 +11,7 @@ can only be found wrong later (a calendar that cannot be read, a file that is no
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Row, func, insert, select, update
 
 from postroom.directory import named_mailboxes, owned_addresses, people
@@ -43,7 +43,7 @@ from postroom.settings import Settings
 from postroom.storage import bulk, wakeup
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import messages
+from postroom.storage.tables import attachments, messages
 
 EMPTY_BODY: Final = "<p>&nbsp;</p>"
 """Stands in for a body that is not given (contract §1a.2)."""
@@ -69,6 +69,8 @@ class _Prepared(Struct, frozen=True):
     files: Chosen
     stored: Row[*tuple[Any, ...]] | None
     """What is there of it already, locked."""
+    calendar_file_id: int | None = None
+    """Under which its calendar is to be shown as a file."""
 
 
 def save_draft(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter:
@@ -100,12 +102,16 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     if named_mailboxes.strict(prepared.sender.email) is None:
         raise Invalid("from", "refused")
     entries = list(_entries(letter))
+    if letter.calendar_file is not None and _hindrance(prepared) is None:
+        prepared = structs.replace(prepared, calendar_file_id=bulk.reserve_ids(tx, attachments, 1)[0])
     thread = letter_threads.find(tx, desk.vault, desk.author_id, letter, message_id)
     if thread.thread_id is not None:
         threads.lock(tx, [thread.thread_id])
     kept = _options(prepared, is_template=False)
     state = {"status": "pending", "sent_at": desk.now, "settled_at": None, "superseded_at": None, **thread.columns()}
     saved = _write(tx, desk, prepared, {**state, "options": kept})
+    if letter.calendar_file is not None and prepared.calendar_file_id is not None:
+        letter_files.insert_calendar(tx, prepared.calendar_file_id, saved.message_id, letter.calendar_file, desk.now)
     queued = _queue(tx, desk, saved.message_id, entries, prepared)
     search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
@@ -171,7 +177,8 @@ def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template
     stored = _locked(tx, desk.author_id, message_id) if message_id > 0 else None
     if stored is not None:
         _check_stored(desk.settings, stored, is_template=is_template)
-    files = letter_files.choose(tx, desk.author_id, letter_files.distinct(letter.files))
+    wanted = [file for file in letter.files if stored is None or file.attachment_id != _calendar_file(stored)]
+    files = letter_files.choose(tx, desk.author_id, letter_files.distinct(wanted))
     if len(letter.to) + len(letter.cc) + len(letter.bcc) > MAX_RECIPIENTS:
         raise TooLarge("recipients", MAX_RECIPIENTS)
     check_line("subject", letter.subject, MAX_SUBJECT)
@@ -275,13 +282,19 @@ def _mail(desk: Desk, prepared: _Prepared, number: int) -> MailOptions:
         in_reply_to=letter_threads.answered(letter),
         message_id=identifier or message_ids.made(desk.vault, desk.settings.mail.domain, number).strip("<>"),
         signature=False,
-        calendar=_calendar(letter.calendar) if letter.calendar else None,
+        calendar=_calendar(letter.calendar, prepared.calendar_file_id) if letter.calendar else None,
     )
 
 
-def _calendar(ics: str) -> Calendar:
+def _calendar_file(stored: Row[*tuple[Any, ...]]) -> int | None:
+    """Return the number of the file by which a letter that reached nobody shows its calendar: each sending makes its own one."""
+    calendar = options.decoded(stored.mail).calendar
+    return None if calendar is None else calendar.file_id
+
+
+def _calendar(ics: str, file_id: int | None) -> Calendar:
     """Return a calendar as it is kept, even one that lets delivery fail; lone surrogates become question marks."""
-    return Calendar(ics.encode("utf-8", "replace").decode(), calendars.filename(ics))
+    return Calendar(ics.encode("utf-8", "replace").decode(), calendars.filename(ics), file_id)
 
 
 def _hindrance(prepared: _Prepared) -> str | None:

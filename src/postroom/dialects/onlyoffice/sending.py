@@ -17,11 +17,12 @@ from postroom.dialects.onlyoffice.messages import clock, reader
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
-from postroom.messages import filing, items, labels, letters
+from postroom.messages import calendars, filing, items, labels, letters
 from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, SavedLetter
 from postroom.messages.letters import Desk
+from postroom.messages.records import NewAttachment
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 
@@ -141,8 +142,24 @@ async def send_message(call: Call, given: Sending) -> int:
     Everything is taken from the call, nothing from the draft that ``id`` names; files that are not named again are not sent. A refused
     call changes nothing. What can only be found wrong later is told by a message in the inbox and by an alert.
     """
-    saved = await _written(call, given, _letter(call.settings, given), letters.send, _SENDING)
+    letter = _letter(call.settings, given)
+    if not given.calendar_ics.strip():
+        saved = await _written(call, given, letter, letters.send, _SENDING)
+        return number_of(Key(own=True, id=saved.message_id))
+    file = await _calendar_file(call, given.calendar_ics)
+    try:
+        saved = await _written(call, given, structs.replace(letter, calendar_file=file), letters.send, _SENDING)
+    finally:
+        await blobs.delete_if_unused(call.store, file.blob_key)
     return number_of(Key(own=True, id=saved.message_id))
+
+
+async def _calendar_file(call: Call, ics: str) -> NewAttachment:
+    """Keep a calendar as the file that mailboxes show (§1a.6 step 10)."""
+    async with call.store.blobs.writer() as blob:
+        await blob.write(ics.encode("utf-8", "replace"))
+        size, key = blob.size, await blob.commit()
+    return NewAttachment(blob_key=key, filename=calendars.filename(ics), content_type="application/ics", size=size)
 
 
 @operation("PUT", "/mail/messages/simpleSend", SimpleSending, result=bool)
