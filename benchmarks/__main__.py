@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from benchmarks import drain, idle, latency, memory, pages, programs, rolls, selectors, signed, verification
+from benchmarks import drain, idle, latency, letterboxes, letters, memory, pages, programs, rolls, selectors, signed, verification
 from benchmarks.measure import Measure, Measurement, Plan
 from benchmarks.report import missing_peers, short, table
 from benchmarks.versions import of_machine
@@ -37,6 +37,11 @@ MEASURES: Final[dict[str, Measure]] = {
     "memory_server": memory.server,
     "schoology_sqlite": pages.on_sqlite,
     "schoology_postgresql": pages.on_postgresql,
+    "onlyoffice_send_sqlite": letters.on_sqlite,
+    "onlyoffice_send_postgresql": letters.on_postgresql,
+    "onlyoffice_file": letters.memory,
+    "onlyoffice_lists_sqlite": letterboxes.on_sqlite,
+    "onlyoffice_lists_postgresql": letterboxes.on_postgresql,
 }
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 

@@ -33,4 +33,7 @@ GOALS: Final[dict[str, dict[str, Goal]]] = {
     "worker_memory": {FIGURE: Goal(must=200, aim=120, below=True)},
     "schoology_sqlite": _PAGES,
     "schoology_postgresql": _PAGES,
+    "onlyoffice_file": {FIGURE: Goal(must=150, below=True)},
+    "onlyoffice_lists_sqlite": {FIGURE: Goal(must=50, below=True)},
+    "onlyoffice_lists_postgresql": {FIGURE: Goal(must=50, below=True)},
 }

@@ -7,10 +7,9 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import psycopg
 from msgspec import Struct
 
-from benchmarks.place import add_people
+from benchmarks.place import add_people, keep_house
 from postroom.directory.values import chunks
 from postroom.messages import mailboxes
 from postroom.storage import bulk, tables
@@ -61,7 +60,7 @@ def build(store: Store, messages: int = 1_000_000, owner_messages: int = 50_000,
     thread_id = first + messages - thread_length
     for some in chunks(_all(single, _long(thread_id, thread_length, owner, partner)), _TOGETHER):
         store.database.write_now(_write, some)
-    _keep_house(store)
+    keep_house(store)
     unread = store.database.read_now(mailboxes.unread_count, owner)
     return Mailboxes(owner_id=owner, partner_id=partner, threads=owner_messages, unread=unread, thread_id=thread_id)
 
@@ -128,10 +127,3 @@ def _line(number: int, user_id: int, at: int, *, read_at: int | None, superseded
 def _write(tx: Tx, letters: list[_Letter]) -> None:
     bulk.insert_rows(tx, tables.messages, [message for message, _ in letters])
     bulk.insert_rows(tx, tables.recipients, [line for _, lines in letters for line in lines])
-
-
-def _keep_house(store: Store) -> None:
-    """Do for PostgreSQL what it does by itself within minutes: without it an index alone answers nothing. SQLite needs no such thing."""
-    if store.database.dialect == "postgresql":
-        with psycopg.connect(store.settings.database.url, autocommit=True) as connection:
-            connection.execute("VACUUM (ANALYZE)")

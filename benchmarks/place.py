@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from msgspec import Struct
 from sqlalchemy import insert, select
 
@@ -55,6 +56,13 @@ def place(database_url: str = "", relay_port: int = 25, connections: int = 20) -
             yield Place(folder, store)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep_house(store: Store) -> None:
+    """Do for PostgreSQL what it does by itself within minutes: without it an index alone answers nothing. SQLite needs no such thing."""
+    if store.database.dialect == "postgresql":
+        with psycopg.connect(store.settings.database.url, autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE)")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from benchmarks import beside, drain, latency, pages, sink, verification
+from benchmarks import beside, drain, latency, letters, pages, sink, verification
 from benchmarks.__main__ import MEASURES
 from benchmarks.goals import FIGURE, GOALS
 from benchmarks.mailings import MAIL_BYTES, crowd, drained
@@ -231,3 +231,13 @@ def test_mailbox_pages_are_measured_for_eight_clients(monkeypatch: pytest.Monkey
         p50, p99 = made.settings[f"{call} p50 ms"], made.settings[f"{call} p99 ms"]
         assert 0 < float(p50) <= float(p99), call
     assert made.median == max(float(made.settings[f"{call} p99 ms"]) for call in ("first page", "thread", "unread count"))
+
+
+def test_letters_are_measured_until_they_are_on_disk_and_with_a_file_until_they_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer must be 200, and the mail taken, or the measure breaks off."""
+    monkeypatch.setattr(letters, "REQUESTS", 40)
+    monkeypatch.setattr(letters, "FILE_MB", 1)
+    rate = letters.on_sqlite(Plan(runs=1))
+    assert (rate.unit, rate.ratios.keys()) == ("letters/s", {"of a trivial endpoint", "of disk syncs"})
+    memory_ = letters.memory(Plan(runs=1))
+    assert memory_.median == max(float(memory_.settings[f"{name} MB"]) for name in ("api", "worker"))

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, text, update
 
 from postroom.errors import Unavailable
 from postroom.settings import DatabaseSettings, Settings
-from postroom.storage import postgresql
+from postroom.storage import plain, postgresql
 from postroom.storage.database import Database, Tx, open_database, ping
 from postroom.storage.tables import clients
 
@@ -113,3 +113,17 @@ def test_a_statement_that_takes_too_long_is_unavailable(database: Database) -> N
     with pytest.raises(Unavailable):
         database.write_now(slow)
     assert postgresql._STATEMENT_TIMEOUT_MS >= 60_000
+
+
+def test_what_depends_on_its_values_is_planned_with_them_each_time(database: Database) -> None:
+    """Design 5: whoever has a large mailbox does not wait for the plan that serves anybody; what comes next is prepared as ever."""
+    prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%clients.name%'")
+
+    def asked(tx: Tx, *, anew: bool) -> int:
+        if anew:
+            plain.plan_anew(tx)
+        for _ in range(12):
+            names(tx)
+        return int(tx.execute(prepared).scalar_one())
+
+    assert [database.read_now(asked, anew=anew) for anew in (True, False)] == [0, 1]

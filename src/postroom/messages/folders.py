@@ -11,6 +11,7 @@ from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import items, threads
 from postroom.messages.items import FolderName
 from postroom.messages.texts import check_line
+from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.tables import messages, recipients, user_folders, users
 
@@ -46,6 +47,7 @@ class UserFolder(Struct, frozen=True, kw_only=True):
 
 def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
     """Count what stands in each folder; those of one's own together. Three statements."""
+    plain.plan_anew(tx)
     found: dict[FolderName, Count] = {"inbox": _count(tx.execute(items.inbox(user_id)).one())}
     for some in (items.written(user_id), items.put_away(user_id)):
         every = some.subquery()

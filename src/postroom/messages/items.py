@@ -40,6 +40,7 @@ from sqlalchemy import (
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
 from postroom.messages import search
+from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.tables import STANDS_IN_INBOX, attachments, labelled, messages, recipients, user_folders
 
@@ -275,6 +276,7 @@ def conversations(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
 
 def summaries(tx: Tx, user_id: int, found: Iterable[Found]) -> dict[Conversation, Summary]:
     """Sum up the conversations of some items; four statements for each 500."""
+    plain.plan_anew(tx)
     sums: dict[Conversation, Summary] = {}
     for chunk in chunks(sorted({one.thread_id for one in found})):
         for source in _sources(user_id):
@@ -395,6 +397,7 @@ def _ordered(tx: Tx, lists: list[_List], start: int, limit: int, *, oldest_first
 
 
 def _read(tx: Tx, statement: Select[Any]) -> list[Found]:
+    plain.plan_anew(tx)
     return [Found(*row) for row in tx.execute(statement)]
 
 
@@ -446,6 +449,7 @@ def _place(source: _Source, wanted: Wanted) -> ColumnElement[bool]:
 
 def _lists(tx: Tx, user_id: int, wanted: Wanted) -> list[_List]:
     """Return where the items of a list are, and on which conditions."""
+    plain.plan_anew(tx)
     lists = []
     for source in _sources(user_id, wanted.folder):
         by = source.item.c.id if source.own else source.item.c.message_id

@@ -153,6 +153,7 @@ def thread(tx: Tx, user_id: int, thread_id: int) -> list[ThreadLine]:
     """
     rows: list[Row[Any]] = []
     if 0 < thread_id <= LARGEST_ID:
+        plain.plan_anew(tx)
         values = {"person": user_id, "thread": thread_id, "most": MAX_THREAD, "shown": MAX_SHOWN}
         rows = list(tx.execute(_THREAD, values).all())
     if not rows:

@@ -36,7 +36,7 @@ from postroom.directory import names, people
 from postroom.directory.records import Mailbox
 from postroom.messages import letter_records, options
 from postroom.messages.letter_records import LetterOptions
-from postroom.storage import bulk
+from postroom.storage import bulk, plain
 from postroom.storage.database import Tx
 from postroom.storage.tables import institutional_addresses, message_words, messages, recipients, unindexed_messages, users
 
@@ -45,7 +45,7 @@ MAX_QUERY: Final = 200
 MAX_WORDS: Final = 8
 """Words of a query that count."""
 
-MAX_FOUND: Final = 2_000
+MAX_FOUND: Final = 1_000
 """Messages of a person that a query finds."""
 
 _MAX_TEXT: Final = 50_000
@@ -77,8 +77,8 @@ _r: Final = recipients.c
 
 def text_of(content: str, content_format: str) -> str:
     """Return what one reads of a text: of HTML all but its tags, and all on one line."""
-    plain = html.unescape(_TAG.sub(" ", content)) if content_format == "html" else content
-    return " ".join(plain.split())
+    said = html.unescape(_TAG.sub(" ", content)) if content_format == "html" else content
+    return " ".join(said.split())
 
 
 def index(tx: Tx, message_ids: Sequence[int], *, again: bool = False) -> None:
@@ -109,7 +109,7 @@ def index_older(tx: Tx, limit: int) -> int:
 
 
 def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:
-    """Return the numbers of messages that have all the words of a query in one of the places, at most the newest 2,000 of the person's.
+    """Return the numbers of messages that have all the words of a query in one of the places, at most the newest 1,000 of the person's.
 
     Messages of others may be among them. ``where``: the letters of the places, such as ``WRITTEN + SENDER``. A query of no word finds
     nothing. One statement.
@@ -125,9 +125,10 @@ def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:
     else:
         words = ["({})".format(" | ".join(f"'{place}{word}':*" for place in where)) for word in wanted]
         match = " & ".join([*words, "({})".format(" | ".join(f"'{person}'" for person in of_person))])
+        # PostgreSQL knows how frequent words are: it looks for rare ones in their index, and reads the newest messages for others.
+        plain.plan_anew(tx)
         number = message_words.c.message_id
-        fits = message_words.c.words.bool_op("@@")(cast(match, TSQUERY))
-        found = select(number).where(fits).order_by((number + 0).desc())  # by the index of words, not by that of numbers
+        found = select(number).where(message_words.c.words.bool_op("@@")(cast(match, TSQUERY))).order_by(number.desc())
     return list(tx.scalars(found.limit(MAX_FOUND)))
 
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
-from postroom.storage import advisory
+from postroom.storage import advisory, plain
 from postroom.storage.database import Tx
 from postroom.storage.tables import STANDS_IN_SENT, messages, recipients
 
@@ -119,6 +119,7 @@ def of_message(tx: Tx, user_id: int, message_id: int) -> int:
 def newest(tx: Tx, user_id: int, thread_id: int) -> int:
     """Return the newest message of a thread that the person sees. Raises ``NotFound("thread", id)``."""
     if 0 < thread_id <= LARGEST_ID:
+        plain.plan_anew(tx)
         number: int | None = tx.execute(_NEWEST, {"person": user_id, "thread": thread_id}).scalar()
         if number is not None:
             return number

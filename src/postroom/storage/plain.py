@@ -7,7 +7,7 @@ machinery a statement took 33 µs on SQLite, 18 of them in SQLite itself; on Pos
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sqlalchemy import ClauseElement, Compiled, Dialect
 from sqlalchemy.dialects import registry
@@ -15,6 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from postroom.storage.database import Tx
 from postroom.storage.sqlite_engine import driver_of
+
+if TYPE_CHECKING:
+    import psycopg
+
+_PREPARED_AFTER: Final = 5
+"""Times that a connection runs a statement before it has the server prepare it."""
 
 Statement = Mapping[str, str]
 """One statement for each dialect, with rows as its result: ``:name`` is a value on ``sqlite``, ``%(name)s`` on ``postgresql``."""
@@ -77,6 +83,23 @@ def savepoint(tx: Tx) -> Iterator[None]:
     driver.execute("RELEASE work")
 
 
+def plan_anew(tx: Tx) -> None:
+    """Have PostgreSQL plan the statements of this transaction with their values, from now on; SQLite always plans them without.
+
+    For what reads mailboxes: one holds ten messages and another a hundred thousand, and a word is rare or in every text. The plan for
+    anybody, which the server comes to prefer, took 70 ms for a thread that the plan for its values reads in 2; to plan takes half a
+    millisecond.
+    """
+    if tx.dialect.name == "postgresql":
+        _psycopg(tx).prepare_threshold = None
+
+
+def plan_once(tx: Tx) -> None:
+    """Have PostgreSQL keep the plans of statements that come again and again, as each transaction begins."""
+    if tx.dialect.name == "postgresql":
+        _psycopg(tx).prepare_threshold = _PREPARED_AFTER
+
+
 def _words(made: Compiled) -> str:
     if any(value is not None for value in made.params.values()):
         raise ValueError(f"only named values can be given: {made}")
@@ -87,7 +110,7 @@ def _run_in_pipeline(tx: Tx, statements: Sequence[tuple[str, Mapping[str, object
     """Send all statements before the first answer is waited for (psycopg's pipeline mode): one round trip."""
     import psycopg  # noqa: PLC0415 - only where that store is used
 
-    driver = cast("psycopg.Connection[tuple[Any, ...]]", tx.connection.driver_connection)
+    driver = _psycopg(tx)
     try:
         with driver.pipeline():
             cursors = [driver.execute(statement.encode(), values) for statement, values in statements]
@@ -96,3 +119,7 @@ def _run_in_pipeline(tx: Tx, statements: Sequence[tuple[str, Mapping[str, object
         if driver.closed:
             tx.invalidate(error)
         raise DBAPIError.instance(statements[0][0], None, error, psycopg.Error, connection_invalidated=driver.closed) from error
+
+
+def _psycopg(tx: Tx) -> "psycopg.Connection[tuple[Any, ...]]":
+    return cast("psycopg.Connection[tuple[Any, ...]]", tx.connection.driver_connection)

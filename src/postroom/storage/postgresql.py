@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from postroom.errors import PostroomError, Unavailable
+from postroom.storage import plain
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,6 +135,7 @@ class PostgresqlDatabase:
         for rest in reversed(range(_TRIES)):
             try:
                 with engine.begin() as tx:
+                    plain.plan_once(tx)
                     return unit(tx)
             except DBAPIError as error:
                 if isinstance(error.orig, _AGAIN) and rest:
