@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 
 from postroom.directory import named_mailboxes
 from postroom.directory.inserting import insert_into
@@ -118,6 +118,14 @@ def put_by_sender(tx: Tx, message_id: int, sender: str = "") -> None:
     found = select(_l.id, r.id).join(label_addresses, a.label_id == _l.id).join(recipients, r.user_id == _l.user_id)
     came = found.where(a.email == (sender.lower() or own.scalar_subquery()), r.message_id == message_id, r.received_at.is_not(None))
     tx.execute(insert(labelled).from_select(["label_id", "recipient_id"], came))
+
+
+def put_on_own(tx: Tx, user_id: int, message_id: int, sender: str) -> None:
+    """Put labels of a person that have the address alone which their message bears on that message; one statement."""
+    a = label_addresses.c
+    bound = select(_l.id, literal(message_id)).join(label_addresses, a.label_id == _l.id)
+    bound = bound.where(a.email == sender.lower(), _l.user_id == user_id)
+    tx.execute(insert_into(tx, labelled).from_select(["label_id", "message_id"], bound).on_conflict_do_nothing())
 
 
 def of_items(tx: Tx, keys: Iterable[Key]) -> dict[Key, list[int]]:

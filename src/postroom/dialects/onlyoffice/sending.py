@@ -15,6 +15,7 @@ from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTI
 from postroom.dialects.onlyoffice.mail_objects import MailMessage
 from postroom.dialects.onlyoffice.messages import clock, reader
 from postroom.dialects.onlyoffice.operation import Operations, operation
+from postroom.directory import named_mailboxes
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
 from postroom.messages import calendars, filing, items, labels, letters
@@ -229,6 +230,9 @@ def _write(tx: Tx, unit: _Unit, desk: Desk, letter: Letter, given: Draft) -> Sav
     saved = unit(tx, desk, letter, letter_number(given.id) if given.id > 0 else 0)
     if given.id > 0 or given.tags:
         labels.set_all(tx, desk.author_id, Key(own=True, id=saved.message_id), given.tags)
+    sender = named_mailboxes.parse(given.sender)
+    if sender is not None:
+        labels.put_on_own(tx, desk.author_id, saved.message_id, sender.email)
     return saved
 
 
