@@ -6,11 +6,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from postroom import clock
 from postroom.delivery import housekeeping
+from postroom.directory import mail_accounts
+from postroom.directory.mail_accounts import Autoreply
 from postroom.errors import NotFound
+from postroom.messages import letters, search
+from postroom.messages.letter_records import Letter
+from postroom.messages.letters import Desk
 from postroom.storage.blobs import PARTS, FolderBlobs
 from postroom.storage.database import Tx
 from postroom.storage.store import Store, open_store
@@ -18,6 +23,7 @@ from postroom.storage.tables import (
     attachments,
     clients,
     login_failures,
+    message_words,
     messages,
     nonces,
     recipients,
@@ -25,10 +31,12 @@ from postroom.storage.tables import (
     sent_copies,
     sessions,
     tokens,
+    unindexed_messages,
     uploads,
     users,
 )
 from tests.delivery.letters import add_message, add_person
+from tests.messages.conftest import Office
 
 NOW = clock.now()
 
@@ -307,3 +315,22 @@ def test_copies_in_sent_folders_are_forgotten_after_a_month(store: Store) -> Non
     asyncio.run(housekeeping.clear(store, NOW))
     left = store.database.read_now(lambda tx: tx.execute(select(sent_copies.c.state).order_by(sent_copies.c.id)).scalars().all())
     assert left == ["done", "queued"]
+
+
+def test_letters_are_answered_and_older_messages_indexed(store: Store) -> None:
+    """Steps ``answered`` and ``indexed``: a letter to somebody who is away is answered once, and a message from before is found."""
+
+    async def main() -> None:
+        office = Office(store)
+        account = office.run(mail_accounts.named, office.other, "otto@uni.example")
+        office.run(mail_accounts.reply, office.other, account.id, Autoreply(on=True, begin=1, html="<p>Away</p>"))
+        desk = Desk(settings=store.settings, vault=store.vault, author_id=office.author, dialect="onlyoffice", now=NOW)
+        older = office.run(letters.send, desk, Letter(sender="anna@uni.example", to=("otto@uni.example",), subject="Oldtimer")).message_id
+        office.run(lambda tx: tx.execute(delete(message_words)) and None)
+        office.run(lambda tx: tx.execute(insert(unindexed_messages).values(message_id=older)) and None)
+        for _ in range(2):
+            await housekeeping.clear(store, NOW)
+        assert [row.subject for row in office.rows(messages, messages.c.author_id == office.other)] == ["Re: Oldtimer"]
+        assert older in office.run(search.find, office.author, "oldtimer", search.WRITTEN)
+
+    asyncio.run(main())

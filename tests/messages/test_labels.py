@@ -96,3 +96,32 @@ def test_a_label_that_goes_while_it_is_put(post: PostOffice) -> None:
         )
         assert {type(error) for error in failed} <= {NotFound}
         assert post.rows(labelled) == []
+
+
+def test_what_comes_from_the_address_of_a_label_has_the_label(post: PostOffice) -> None:
+    """§1b Tags, ``addresses``: by the address alone, in any case, with a name in front or not; from when it is settled on."""
+    before = post.came(1, post.letter(2, "anna@uni.example"))
+    office = post.run(labels.create, 1, NewLabel(name="Otto", addresses=('"O" <OTTO@uni.example>', "otto@uni.example", "no address")))
+    other = post.run(labels.create, 2, NewLabel(name="Anna", addresses=("anna@uni.example",)))
+    came = post.came(1, post.letter(2, "anna@uni.example"))
+    assert [of(post, before), of(post, came)] == [[], [office]]
+    answered = post.letter(1)
+    assert [of(post, own(answered)), of(post, post.came(2, answered))] == [[], [other]]
+    post.run(labels.change, 1, office, NewLabel(name="Otto", addresses=("somebody@else.example",)))
+    assert of(post, post.came(1, post.letter(2, "anna@uni.example"))) == []
+
+
+def test_other_messages_are_labelled_by_the_address_that_they_bear(post: PostOffice) -> None:
+    """Whichever dialect they were written in: by the institutional address, else the primary one, of their author."""
+    label = post.run(labels.create, 2, NewLabel(name="Anna", addresses=("anna@uni.example",)))
+    desk = post.run(labels.create, 2, NewLabel(name="Office", addresses=("office@uni.example",)))
+    office = post.address("office@uni.example", assigned_to=1)
+    sent = [post.mail(1, user_ids=[2]), post.mail(1, user_ids=[2], from_address_id=office), post.write(1, 2).message_id]
+    assert [of(post, post.came(2, number)) for number in sent] == [[label], [desk], [label]]
+
+
+def test_a_label_may_name_no_address(post: PostOffice) -> None:
+    """What is no address is kept as it was written, and labels nothing."""
+    number = post.run(labels.create, 1, NewLabel(name="A", addresses=("nobody",)))
+    assert [one.addresses for one in post.run(labels.of_person, 1, number)] == [("nobody",)]
+    assert of(post, post.came(1, post.letter(2, "anna@uni.example"))) == []

@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 from postroom.directory import addresses
 from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
-from postroom.messages import autoreplies, letter_records, letters, message_ids, options
+from postroom.messages import autoreplies, filing, folders, letter_records, letters, message_ids, options
+from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, LetterOptions
 from postroom.messages.letters import Desk
 from postroom.messages.records import MailOptions, NewAttachment
@@ -229,6 +230,17 @@ def test_only_drafts_of_ones_own_are_sent(office: Office) -> None:
         attach(office, number)
 
 
+def test_a_draft_in_a_folder_of_ones_own_is_not_sent_from_there(office: Office) -> None:
+    """§1a.5 row 9: only what is in Drafts or Templates is; back there it is."""
+    number = save(office)
+    folder = office.run(folders.create, office.author, "Later", 0, NOW)
+    key = [Key(own=True, id=number)]
+    office.run(filing.move, office.author, key, "own", NOW, folder_id=folder)
+    assert str(refused(office, number)) == str(WrongState("draft_required"))
+    office.run(filing.restore, office.author, key, NOW)
+    assert send(office, number) == number
+
+
 def test_the_stored_body_has_a_limit_and_the_new_one_has_none(office: Office) -> None:
     """Row 10, §8.17."""
     number = save(office, body="x" * 524_289)
@@ -384,7 +396,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_recipients(of
             send(office, to=to)
         return len(seen)
 
-    assert statements(450) <= statements(2) <= 15
+    assert statements(450) <= statements(2) <= 17
 
 
 def test_a_letter_to_many_takes_the_bulk_lane(office: Office) -> None:

@@ -93,3 +93,10 @@ def test_html_with_very_much_formatting_is_shown() -> None:
     link = '<font face="Arial" color=#123456><a href="https://x.example/{0}">{0}</a></font><br>'
     links = "".join(map(link.format, range(150)))
     assert markup.safe(links, "html").startswith('<a href="https://x.example/0" rel="noopener noreferrer">0</a><br><a ')
+
+
+def test_parts_of_the_mail_keep_their_names_where_they_are_known() -> None:
+    """RFC 2392: escaped names too; in images alone, and nowhere unless the caller knows the parts."""
+    html = '<img src="CID:a%40x"><img src="cid:b@x"><a href="cid:a@x">a</a><img alt="cid:b@x">'
+    assert markup.safe(html, "html", {"a@x"}) == '<img src="CID:a%40x"><img><a rel="noopener noreferrer">a</a><img alt="cid:b@x">'
+    assert "src" not in markup.safe(html, "html")

@@ -3,11 +3,11 @@
 import time
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from postroom.messages import search
 from postroom.storage.store import Store
-from postroom.storage.tables import message_words, messages
+from postroom.storage.tables import message_words, messages, unindexed_messages
 from tests.messages.post_office import PostOffice, own
 from tests.support import counted
 
@@ -90,3 +90,16 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_messages(post
             post.run(search.index, some, again=True)
         assert len(statements) == 4 + len([one for one in statements if one.startswith("COPY")])
     assert post.listed(1, folder="sent", text="hello") == [own(number) for number in reversed(numbers)]
+
+
+def test_messages_from_before_the_index_are_found_in_the_end(post: PostOffice) -> None:
+    """A few at a time, the newest first; one that was saved anew meanwhile is found by what it is now."""
+    numbers = [post.letter(1, subject=f"Oldtimer {place}") for place in range(3)]
+    post.run(lambda tx: tx.execute(delete(message_words)) and None)
+    post.run(lambda tx: tx.execute(insert(unindexed_messages), [{"message_id": number} for number in numbers]) and None)
+    post.run(search.index, numbers[2:])
+    assert found(post, 1, "oldtimer") == numbers[2:]
+    assert post.run(search.index_older, 2) == 2
+    assert found(post, 1, "oldtimer") == [numbers[2], numbers[1]]
+    assert [post.run(search.index_older, 2) for _ in range(2)] == [1, 0]
+    assert found(post, 1, "oldtimer") == numbers[::-1]

@@ -14,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from postroom.directory.names import words_of
 from postroom.errors import Unavailable
+from postroom.messages import search
 from postroom.settings import DatabaseSettings, Settings
 from postroom.storage import migrations
 from postroom.storage.database import Database, Tx, open_database
 from postroom.storage.store import Store
-from postroom.storage.tables import metadata, recipients, user_words, users
+from postroom.storage.tables import label_addresses, metadata, recipients, user_words, users
 from tests.postgres import throwaway_database
 
 
@@ -122,6 +123,28 @@ def test_what_people_got_before_stands_in_their_inboxes(database: Database) -> N
     columns = select(recipients.c.received_at, recipients.c.read_at).order_by(recipients.c.id)
     found = database.read_now(lambda tx: [tuple(row) for row in tx.execute(columns)])
     assert found == [(at, at) for at in (5, 5, None, None, None, None, 7)]
+
+
+def test_what_a_store_has_acts_from_then_on(database: Database) -> None:
+    """Revision 0012: messages that no search finds are noted, but for drafts of other kinds; addresses of labels label what comes."""
+
+    def before(tx: Tx) -> None:
+        upgrade(tx, "0009")
+        tx.execute(text("INSERT INTO users (first_name, last_name, created_at, modified_at) VALUES ('A', 'Olden', 1, 1)"))
+        message = "INSERT INTO messages (author_id, dialect, subject, created_at, modified_at, sent_at, letter)"
+        message += " VALUES (1, 'usos', 'Oldtimer', 1, 1, :sent_at, :letter)"
+        for sent_at, letter in ((1, False), (None, True), (None, False), (2, True)):
+            tx.execute(text(message), {"sent_at": sent_at, "letter": letter})
+        tx.execute(text("INSERT INTO message_words (message_id, words) VALUES (4, 'told')"))
+        kept = {"some": '["\\"Ewa\\" <EWA@x.example>", "ewa@x.example", "jan@x.example"]'}
+        tx.execute(text("INSERT INTO labels (user_id, name, addresses) VALUES (1, 'A', :some), (1, 'B', '[]')"), kept)
+
+    database.write_now(before)
+    migrations.migrate(database)
+    bound = select(label_addresses.c.email, label_addresses.c.label_id).order_by(label_addresses.c.email)
+    assert database.read_now(lambda tx: [tuple(row) for row in tx.execute(bound)]) == [("ewa@x.example", 1), ("jan@x.example", 1)]
+    assert database.write_now(search.index_older, 500) == 2
+    assert database.read_now(search.find, 1, "oldtimer", search.WRITTEN) == [2, 1]
 
 
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")

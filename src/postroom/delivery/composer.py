@@ -217,14 +217,21 @@ def _content(letter: Letter, vault: Vault, contents: Contents) -> Part:
 
 
 def _files(context: Context, disposition: str, contents: Contents) -> list[Part]:
-    return [mime.file(file, contents[file.id]) for file in context.files if file.disposition == disposition]
+    return [mime.file(file, contents[file.id]) for file in _parts(context) if file.disposition == disposition]
+
+
+def _parts(context: Context) -> list[File]:
+    """Return the files that are parts of the mail; not that of the calendar, which is made of the calendar itself. Raises ``Invalid``."""
+    calendar = options.decoded(context.mail).calendar if context.files else None
+    return [file for file in context.files if calendar is None or file.id != calendar.file_id]
 
 
 async def _contents(store: Store, context: Context) -> dict[int, list[bytes]]:
     """Read the files. Raises ``Invalid("attachments", …)`` when they are too large together, or one is gone."""
-    if sum(file.size for file in context.files) > MAX_MAIL_FILES:
+    files = _parts(context)
+    if sum(file.size for file in files) > MAX_MAIL_FILES:
         raise Invalid("attachments", f"more than {MAX_MAIL_FILES} bytes in one mail")
-    return {file.id: await _read(store, file) for file in context.files}
+    return {file.id: await _read(store, file) for file in files}
 
 
 async def _read(store: Store, file: File) -> list[bytes]:

@@ -17,7 +17,7 @@ from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, grants, sessions, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import attachments, idempotency, notifications, reports, retention, uploads
+from postroom.messages import answering, attachments, idempotency, notifications, reports, retention, search, uploads
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.store import Store
 
@@ -173,6 +173,17 @@ async def _send_digests(store: Store, now: int) -> int:
     return await store.database.write(notifications.queue_digests, store.settings, now, _FEW)
 
 
+async def _answer_letters(store: Store, now: int) -> int:
+    """Let addresses answer by themselves that are to; counts the letters that were looked at."""
+    return await store.database.write(answering.send_due, store.settings, store.vault, now, _FEW)
+
+
+async def _index_messages(store: Store, now: int) -> int:
+    """Let messages be found that were there before the index was."""
+    del now
+    return await store.database.write(search.index_older, _FEW)
+
+
 async def _forget_workers(store: Store, now: int) -> int:
     """Forget workers that have told nothing for long."""
     return await store.database.write(presence.prune, now)
@@ -181,6 +192,7 @@ async def _forget_workers(store: Store, now: int) -> int:
 _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "settled": _settle_messages,
+    "answered": _answer_letters,
     "links": _withdraw_links,
     "uploads": _forget_uploads,
     "bounces": _report_bounces,
@@ -196,6 +208,7 @@ _STEPS: Final[dict[str, Step]] = {
     "copies": _forget_copies,
     "suppressions": _forget_suppressions,
     "workers": _forget_workers,
+    "indexed": _index_messages,
 }
 
 

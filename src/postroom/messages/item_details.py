@@ -56,7 +56,7 @@ class Item(Struct, frozen=True, kw_only=True):
     subject: str
     introduction: str
     content: str
-    """HTML is made safe (``markup``); empty in lists."""
+    """HTML is made safe (``markup``), and shows files of the message by their Content-IDs; empty in lists."""
     content_format: str
     important: bool
     unread: bool
@@ -165,7 +165,7 @@ def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], att
         address=_address(row, own=own),
         subject=row.subject,
         introduction=introduction,
-        content=markup.safe(row.content, row.content_format) if whole else "",
+        content=markup.safe(row.content, row.content_format, {file.content_id or "" for file in attached}) if whole else "",
         content_format=row.content_format,
         important=row.important,
         unread=bool(row.unread),

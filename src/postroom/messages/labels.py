@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 
+from postroom.directory import named_mailboxes
 from postroom.directory.inserting import insert_into
 from postroom.directory.values import LARGEST_ID, chunks, known
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
@@ -14,7 +15,7 @@ from postroom.messages import items
 from postroom.messages.items import Key
 from postroom.messages.texts import check_line
 from postroom.storage.database import Tx
-from postroom.storage.tables import labelled, labels, users
+from postroom.storage.tables import institutional_addresses, label_addresses, labelled, labels, messages, recipients, users
 
 MAX_NAME: Final = 255
 MAX_LABELS: Final = 1_000
@@ -60,7 +61,9 @@ def create(tx: Tx, user_id: int, new: NewLabel) -> int:
     ``TooLarge`` and ``Invalid`` for ``name``, ``style``, ``addresses`` and ``labels``.
     """
     values = _checked(tx, user_id, new)
-    return int(tx.execute(insert(labels).values(user_id=user_id, **values).returning(_l.id)).scalar_one())
+    number = int(tx.execute(insert(labels).values(user_id=user_id, **values).returning(_l.id)).scalar_one())
+    _bind(tx, number, new)
+    return number
 
 
 def change(tx: Tx, user_id: int, label_id: int, new: NewLabel) -> None:
@@ -68,6 +71,8 @@ def change(tx: Tx, user_id: int, label_id: int, new: NewLabel) -> None:
     values = _checked(tx, user_id, new, label_id)
     _check(tx, user_id, label_id)
     tx.execute(update(labels).where(_l.id == label_id).values(values))
+    tx.execute(delete(label_addresses).where(label_addresses.c.label_id == label_id))
+    _bind(tx, label_id, new)
 
 
 def remove(tx: Tx, user_id: int, label_id: int) -> None:
@@ -103,6 +108,27 @@ def set_all(tx: Tx, user_id: int, key: Key, label_ids: Iterable[int]) -> None:
         tx.execute(insert_into(tx, labelled).on_conflict_do_nothing(), rows)
 
 
+def put_by_sender(tx: Tx, message_id: int, sender: str = "") -> None:
+    """Put labels that have the address of a sender on a message, for each who has it in the mailbox and such a label; one statement.
+
+    ``sender``: the address alone; empty: the one that a message bears whose author chose none.
+    """
+    r, a, m, office = recipients.c, label_addresses.c, messages.c, institutional_addresses.c
+    author = messages.outerjoin(users, users.c.id == m.author_id).outerjoin(institutional_addresses, office.id == m.from_address_id)
+    own = select(func.lower(func.coalesce(office.email, users.c.email, users.c.alt_email))).select_from(author).where(m.id == message_id)
+    found = select(_l.id, r.id).join(label_addresses, a.label_id == _l.id).join(recipients, r.user_id == _l.user_id)
+    came = found.where(a.email == (sender.lower() or own.scalar_subquery()), r.message_id == message_id, r.received_at.is_not(None))
+    tx.execute(insert(labelled).from_select(["label_id", "recipient_id"], came))
+
+
+def put_on_own(tx: Tx, user_id: int, message_id: int, sender: str) -> None:
+    """Put labels of a person that have the address alone which their message bears on that message; one statement."""
+    a = label_addresses.c
+    bound = select(_l.id, literal(message_id)).join(label_addresses, a.label_id == _l.id)
+    bound = bound.where(a.email == sender.lower(), _l.user_id == user_id)
+    tx.execute(insert_into(tx, labelled).from_select(["label_id", "message_id"], bound).on_conflict_do_nothing())
+
+
 def of_items(tx: Tx, keys: Iterable[Key]) -> dict[Key, list[int]]:
     """Return the labels of items, by number; two statements for each 500."""
     found: dict[Key, list[int]] = {}
@@ -134,6 +160,14 @@ def _held(tx: Tx, user_id: int, label_ids: Iterable[int]) -> list[int]:
         own = select(_l.id).where(_l.id.in_(chunk), _l.user_id == user_id).order_by(_l.id)
         held += tx.scalars(own.with_for_update(read=True, key_share=True))
     return held
+
+
+def _bind(tx: Tx, label_id: int, new: NewLabel) -> None:
+    """Let messages be labelled by the addresses of a label when they come; what has no address in it binds nothing."""
+    mailboxes = map(named_mailboxes.parse, new.addresses)
+    rows = [{"email": email, "label_id": label_id} for email in sorted({one.email.lower() for one in mailboxes if one is not None})]
+    if rows:
+        tx.execute(insert(label_addresses), rows)
 
 
 def _check(tx: Tx, user_id: int, label_id: int) -> None:

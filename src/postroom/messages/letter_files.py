@@ -119,6 +119,12 @@ def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int
     return int(tx.execute(insert(attachments).values(values).returning(_a.id)).scalar_one())
 
 
+def insert_calendar(tx: Tx, number: int, message_id: int, new: NewAttachment, now: int) -> None:
+    """Let the calendar of a letter be shown as a file of it, under a number that was reserved."""
+    values = {**structs.asdict(new), "id": number, "message_id": message_id, "disposition": "attachment", "created_at": now}
+    tx.execute(insert(attachments).values(values))
+
+
 def remove(tx: Tx, message_id: int, attachment_id: int) -> list[str]:
     """Take a file from a letter whose row is locked, if it has it; return the key of its blob."""
     own = _a.id.in_(known([attachment_id])) & (_a.message_id == message_id)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from postroom.directory.records import Mailbox
 from postroom.errors import Invalid
-from postroom.messages.records import MAX_MAIL_FILES
+from postroom.messages.records import MAX_MAIL_FILES, NewAttachment
 
 MAX_RECIPIENTS: Final = 2_000
 """Entries of To, Cc and Bcc together: some relays cut longer headers off."""
@@ -50,6 +50,8 @@ class Letter(Struct, frozen=True, kw_only=True):
     delivery_receipt: bool = False
     calendar: str = ""
     """An iTIP message; an invalid one lets delivery fail."""
+    calendar_file: NewAttachment | None = None
+    """The same as a file that is in the blob store already: mailboxes show it as one of the letter, once it is sent."""
     automatic_reply: bool = False
     mime_reply_to: str = ""
     """Message-ID of the mail that it answers."""

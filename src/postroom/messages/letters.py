@@ -11,7 +11,7 @@ can only be found wrong later (a calendar that cannot be read, a file that is no
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Row, func, insert, select, update
 
 from postroom.directory import named_mailboxes, owned_addresses, people
@@ -22,6 +22,7 @@ from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import (
     autoreplies,
     calendars,
+    labels,
     letter_files,
     letter_records,
     letter_rolls,
@@ -42,7 +43,7 @@ from postroom.settings import Settings
 from postroom.storage import bulk, wakeup
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import messages
+from postroom.storage.tables import attachments, messages
 
 EMPTY_BODY: Final = "<p>&nbsp;</p>"
 """Stands in for a body that is not given (contract §1a.2)."""
@@ -68,6 +69,8 @@ class _Prepared(Struct, frozen=True):
     files: Chosen
     stored: Row[*tuple[Any, ...]] | None
     """What is there of it already, locked."""
+    calendar_file_id: int | None = None
+    """Under which its calendar is to be shown as a file."""
 
 
 def save_draft(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter:
@@ -99,16 +102,23 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     if named_mailboxes.strict(prepared.sender.email) is None:
         raise Invalid("from", "refused")
     entries = list(_entries(letter))
+    if letter.calendar_file is not None and _hindrance(prepared) is None:
+        prepared = structs.replace(prepared, calendar_file_id=bulk.reserve_ids(tx, attachments, 1)[0])
     thread = letter_threads.find(tx, desk.vault, desk.author_id, letter, message_id)
     if thread.thread_id is not None:
         threads.lock(tx, [thread.thread_id])
     kept = _options(prepared, is_template=False)
     state = {"status": "pending", "sent_at": desk.now, "settled_at": None, "superseded_at": None, **thread.columns()}
     saved = _write(tx, desk, prepared, {**state, "options": kept})
+    if letter.calendar_file is not None and prepared.calendar_file_id is not None:
+        letter_files.insert_calendar(tx, prepared.calendar_file_id, saved.message_id, letter.calendar_file, desk.now)
     queued = _queue(tx, desk, saved.message_id, entries, prepared)
     search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
+    labels.put_by_sender(tx, saved.message_id, prepared.sender.email)
+    if not (letter.automatic_reply or letter.calendar):
+        autoreplies.await_replies(tx, desk.author_id, saved.message_id)
     if letter.automatic_reply:
         answered = [entry.mailbox.email for entry in entries if entry.role == "to"]
         autoreplies.note(tx, desk.author_id, prepared.sender.email, answered, desk.now)
@@ -124,7 +134,7 @@ def add_file(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: i
     Raises ``NotFound("message", id)``, ``WrongState("draft_required")``, and as ``letter_files.insert_checked``. Then the caller deletes
     the blob.
     """
-    if not is_editable(_locked(tx, author_id, message_id)):
+    if not _is_at_home(_locked(tx, author_id, message_id)):
         raise WrongState("draft_required")
     number = letter_files.insert_checked(tx, message_id, new, now)
     tx.execute(update(messages).where(_m.id == message_id).values(modified_at=now))
@@ -136,7 +146,7 @@ def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now
 
     Raises ``NotFound("message", id)``, ``WrongState("draft_required")``.
     """
-    if not is_editable(_locked(tx, author_id, message_id)):
+    if not _is_at_home(_locked(tx, author_id, message_id)):
         raise WrongState("draft_required")
     gone = letter_files.remove(tx, message_id, attachment_id)
     if gone:
@@ -147,6 +157,11 @@ def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now
 def is_editable(row: Row[*tuple[Any, ...]]) -> bool:
     """Tell by ``status`` and ``sent_at`` whether a letter may be changed and sent: a draft, a template, or one that reached nobody."""
     return bool(row.status == "draft" or (row.status == "error" and row.sent_at is None))
+
+
+def _is_at_home(row: Row[*tuple[Any, ...]]) -> bool:
+    """Tell whether a letter is editable and not in a folder of its author's own: the folders are the contract's (§1a.5 row 9)."""
+    return is_editable(row) and row.folder_id is None
 
 
 def _save(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool) -> SavedLetter:
@@ -162,7 +177,8 @@ def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template
     stored = _locked(tx, desk.author_id, message_id) if message_id > 0 else None
     if stored is not None:
         _check_stored(desk.settings, stored, is_template=is_template)
-    files = letter_files.choose(tx, desk.author_id, letter_files.distinct(letter.files))
+    wanted = [file for file in letter.files if stored is None or file.attachment_id != _calendar_file(stored)]
+    files = letter_files.choose(tx, desk.author_id, letter_files.distinct(wanted))
     if len(letter.to) + len(letter.cc) + len(letter.bcc) > MAX_RECIPIENTS:
         raise TooLarge("recipients", MAX_RECIPIENTS)
     check_line("subject", letter.subject, MAX_SUBJECT)
@@ -181,7 +197,7 @@ def _sender(tx: Tx, author_id: int, given: str) -> OwnedAddress:
 
 def _locked(tx: Tx, author_id: int, message_id: int) -> Row[*tuple[Any, ...]]:
     """Return what there is of a letter, and keep others from changing it until this transaction ends."""
-    columns = (_m.id, _m.status, _m.sent_at, _m.mail, _m.options, func.length(_m.content).label("size"))
+    columns = (_m.id, _m.status, _m.sent_at, _m.folder_id, _m.mail, _m.options, func.length(_m.content).label("size"))
     own = select(*columns).where(_m.id == message_id, _m.author_id == author_id, _m.letter, _m.deleted_at.is_(None))
     row = tx.execute(own.with_for_update(key_share=True)).one_or_none() if 0 < message_id <= LARGEST_ID else None
     if row is None:
@@ -191,7 +207,7 @@ def _locked(tx: Tx, author_id: int, message_id: int) -> Row[*tuple[Any, ...]]:
 
 def _check_stored(settings: Settings, stored: Row[*tuple[Any, ...]], *, is_template: bool | None) -> None:
     fits = is_template is None or letter_records.decoded(stored.options).is_template == is_template
-    if not (fits and is_editable(stored)):
+    if not (fits and _is_at_home(stored)):
         raise WrongState("template_required" if is_template else "draft_required")
     if stored.size > settings.letters.max_stored_body:
         raise TooLarge("stored_body", settings.letters.max_stored_body)
@@ -266,13 +282,19 @@ def _mail(desk: Desk, prepared: _Prepared, number: int) -> MailOptions:
         in_reply_to=letter_threads.answered(letter),
         message_id=identifier or message_ids.made(desk.vault, desk.settings.mail.domain, number).strip("<>"),
         signature=False,
-        calendar=_calendar(letter.calendar) if letter.calendar else None,
+        calendar=_calendar(letter.calendar, prepared.calendar_file_id) if letter.calendar else None,
     )
 
 
-def _calendar(ics: str) -> Calendar:
+def _calendar_file(stored: Row[*tuple[Any, ...]]) -> int | None:
+    """Return the number of the file by which a letter that reached nobody shows its calendar: each sending makes its own one."""
+    calendar = options.decoded(stored.mail).calendar
+    return None if calendar is None else calendar.file_id
+
+
+def _calendar(ics: str, file_id: int | None) -> Calendar:
     """Return a calendar as it is kept, even one that lets delivery fail; lone surrogates become question marks."""
-    return Calendar(ics.encode("utf-8", "replace").decode(), calendars.filename(ics))
+    return Calendar(ics.encode("utf-8", "replace").decode(), calendars.filename(ics), file_id)
 
 
 def _hindrance(prepared: _Prepared) -> str | None:

@@ -5,9 +5,10 @@ A text is kept as it was written and made safe on reading, so that better rules 
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from html import escape, unescape
 from typing import Final
+from urllib.parse import unquote
 
 import nh3
 
@@ -15,6 +16,8 @@ from postroom.directory.values import one_line
 from postroom.messages.records import ContentFormat
 
 _SCHEMES: Final = {"http", "https", "mailto", "tel"}
+_PART: Final = "cid"
+_LINKS: Final = frozenset({"href", "src", "cite"})
 _IN_MAIL: Final = nh3.ALLOWED_TAGS - {"img", "map", "area"}
 """What a mail in the server's own name shows of somebody's HTML: no pictures, which tell their owner who reads it, and when."""
 
@@ -44,12 +47,13 @@ def format_of(content: str) -> ContentFormat:
     return "html" if _TAG.search(content) or _BEGUN_TAG.search(content) else "plain"
 
 
-def safe(content: str, content_format: ContentFormat) -> str:
+def safe(content: str, content_format: ContentFormat, content_ids: Collection[str] = ()) -> str:
     """Return a text as it may be shown: of HTML only elements and attributes that do nothing by themselves, and links by known schemes.
 
-    HTML that a parser would make very much longer is shown as the text that it is.
+    HTML that a parser would make very much longer is shown as the text that it is. Images that are parts of the mail (``cid:``, RFC 2392)
+    keep their names if these are among the ``content_ids``.
     """
-    return _clean(content, nh3.ALLOWED_TAGS) if content_format == "html" else content
+    return _clean(content, nh3.ALLOWED_TAGS, content_ids) if content_format == "html" else content
 
 
 def safe_in_mail(html: str) -> str:
@@ -63,10 +67,10 @@ def words(content: str, content_format: ContentFormat, limit: int) -> str:
     return one_line(plain, limit)
 
 
-def _clean(html: str, tags: set[str]) -> str:
+def _clean(html: str, tags: set[str], content_ids: Collection[str] = ()) -> str:
     if _grows(html):
         return escape(html)
-    return nh3.clean(html, tags=tags, url_schemes=_SCHEMES, attribute_filter=_within(_GROWTH * len(html)))
+    return nh3.clean(html, tags=tags, url_schemes={*_SCHEMES, _PART}, attribute_filter=_within(_GROWTH * len(html), content_ids))
 
 
 def _grows(html: str) -> bool:
@@ -76,13 +80,16 @@ def _grows(html: str) -> bool:
     return (left_open + _UNREPEATED) * html.count("<") > _MOST_COPIES
 
 
-def _within(characters: int) -> Callable[[str, str, str], str | None]:
-    """Return a filter that lets attributes pass until their values have so many characters together."""
+def _within(characters: int, content_ids: Collection[str]) -> Callable[[str, str, str], str | None]:
+    """Return a filter that lets attributes pass until their values have so many characters together; of names of parts those known."""
     left = characters
 
-    def value_of(_tag: str, _attribute: str, value: str) -> str | None:
+    def value_of(tag: str, attribute: str, value: str) -> str | None:
         nonlocal left
         left -= len(value)
+        scheme, _, name = value.strip().partition(":")
+        if attribute in _LINKS and scheme.lower() == _PART and not (tag == "img" and unquote(name) in content_ids):
+            return None
         return value if left >= 0 else None
 
     return value_of

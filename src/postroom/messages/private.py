@@ -15,7 +15,7 @@ from postroom.clock import DAY
 from postroom.directory import contact_rules, people
 from postroom.directory.records import Person
 from postroom.errors import Invalid, TooLarge
-from postroom.messages import links, markup, notifications, queueing, reports, search, threads, uploads
+from postroom.messages import labels, links, markup, notifications, queueing, reports, search, threads, uploads
 from postroom.messages.links import Link
 from postroom.messages.mailboxes import ThreadLine
 from postroom.messages.queueing import Line
@@ -54,7 +54,7 @@ class _Circle(Struct, frozen=True):
 
 
 def send(tx: Tx, settings: Settings, author_id: int, message: PrivateMessage, now: int, dialect: str) -> ThreadLine:  # noqa: PLR0917 - as units are called
-    """Begin a conversation; return the message with the people that it went to. Nine statements, up to 500 recipients; files: two.
+    """Begin a conversation; return the message with the people that it went to. Ten statements, up to 500 recipients; files: two.
 
     Raises the first of these that holds: ``Invalid`` or ``TooLarge`` for ``subject``, ``content``, ``links`` and ``attachments``;
     ``TooLarge("recipient_ids", 500)``; ``Invalid("recipient_ids", …)`` for nobody, oneself, and whoever the author may not write to, or
@@ -177,6 +177,7 @@ def _write(  # noqa: PLR0917 - one message
     line = {"message_id": message_id, "state": "delivered", "received_at": now, "settled_at": now}
     bulk.insert_rows(tx, recipients, [{**line, "user_id": user_id} for user_id in circle.user_ids])
     search.index(tx, [message_id])
+    labels.put_by_sender(tx, message_id)
     uploads.take_over(tx, author.id, message.upload_ids, message_id, now=now, end=now + days * DAY)
     notifications.queue(tx, settings, message_id, now)
     return message_id

@@ -183,6 +183,8 @@ class Calendar(Struct, frozen=True, forbid_unknown_fields=True):
     ics: str
     filename: str = ""
     """Under which it is attached once more, for programs that look for a file. Empty: it is not."""
+    file_id: int | None = None
+    """Number of the attachment by which mailboxes show the same; it is no further part of the mail."""
 
 
 class MailOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

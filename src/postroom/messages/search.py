@@ -39,7 +39,7 @@ from postroom.messages import letter_records, options
 from postroom.messages.letter_records import LetterOptions
 from postroom.storage import bulk, plain
 from postroom.storage.database import Tx
-from postroom.storage.tables import institutional_addresses, message_words, messages, recipients, users
+from postroom.storage.tables import institutional_addresses, message_words, messages, recipients, unindexed_messages, users
 
 MAX_QUERY: Final = 200
 """Characters of a query that count."""
@@ -93,6 +93,20 @@ def index(tx: Tx, message_ids: Sequence[int], *, again: bool = False) -> None:
     rolls = _rolls(tx, message_ids)
     documents = [{"message_id": row.id, "words": _document(row, rolls.get(row.id, []))} for row in rows]
     bulk.insert_rows(tx, message_words, documents)
+
+
+def index_older(tx: Tx, limit: int) -> int:
+    """Index the newest ``limit`` (500 at most) of the messages that were there before the index; return how many there were.
+
+    Any number of workers may call this at the same time.
+    """
+    number = unindexed_messages.c.message_id
+    newest = select(number).order_by(number.desc()).limit(limit).with_for_update(skip_locked=True)
+    numbers = list(tx.scalars(newest))
+    if numbers:
+        tx.execute(delete(unindexed_messages).where(number.in_(numbers)))
+        index(tx, numbers, again=True)  # whoever saved one meanwhile has indexed it
+    return len(numbers)
 
 
 def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:

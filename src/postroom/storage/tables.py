@@ -456,7 +456,7 @@ labels: Final = Table(
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("name", Text, nullable=False),
     Column("style", Text, nullable=False, server_default=""),
-    Column("addresses", Text, nullable=False, server_default="[]"),  # JSON: whose mails it is for; programs keep to it
+    Column("addresses", Text, nullable=False, server_default="[]"),  # JSON: whose mails it is for, as they were written
     Index("ix_labels_user_id", "user_id"),
     sqlite_autoincrement=True,
 )
@@ -474,11 +474,25 @@ labelled: Final = Table(
     Index("ix_labelled_label_id", "label_id"),
 )
 
+label_addresses: Final = Table(
+    "label_addresses",  # the addresses of labels once more, as messages are labelled by them when they come
+    metadata,
+    Column("email", Text, primary_key=True),  # alone, in lower case
+    Column("label_id", ForeignKey("labels.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_label_addresses_label_id", "label_id"),
+)
+
 message_words: Final = Table(
     "message_words",  # what messages are found by (messages.search); SQLite keeps an index of it in tables of its own: message_index
     metadata,
     Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True),
     Column("words", Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+)
+
+unindexed_messages: Final = Table(
+    "unindexed_messages",  # were there before the index was: housekeeping adds them to it
+    metadata,
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
 )
 
 mail_accounts: Final = Table(
@@ -641,6 +655,13 @@ Index(
     recipients.c.message_id,
     sqlite_where=recipients.c.user_id.is_not(None),
     postgresql_where=recipients.c.user_id.is_not(None),
+)
+
+
+due_autoreplies: Final = Table(
+    "due_autoreplies",  # letters that came to an address that answers by itself, until the worker has looked at them
+    metadata,
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
 )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from postroom.dialects.onlyoffice.errors import ARGUMENT
 from tests.dialects.onlyoffice.conftest import Api
-from tests.dialects.onlyoffice.mailbox import Mailbox
+from tests.dialects.onlyoffice.mailbox import EWA, JAN, Mailbox
 
 
 @pytest.fixture
@@ -58,3 +58,16 @@ def test_tags_of_others_do_nothing(box: Mailbox) -> None:
         assert box.api.result("DELETE", f"/mail/tags/{wrong}") == wrong
     box.api.result("PUT", f"/mail/tags/{theirs}/set", json={"messages": [came]}, token=ewa)
     assert [tag["lettersCount"] for tag in box.api.result("GET", "/mail/tags", token=ewa)] == [0]
+
+
+def test_tags_with_addresses_are_on_what_comes_and_what_goes(box: Mailbox) -> None:
+    """§1a.6 step 3: what is saved or sent from the address of a tag has it, beside those named; and so has what comes from there."""
+    create = lambda name, *addresses: box.api.result("POST", "/mail/tags", json={"name": name, "addresses": list(addresses)})["id"]  # noqa: E731
+    mine, hers, other = create("Me", '"Jan" <JAN@x.example>'), create("Ewa", "ewa@x.example"), create("Other")
+    assert box.get(f"messages/{box.came(box.api.jan, box.letter(box.api.ewa))}")["tagIds"] == [hers]
+    draft = box.put("drafts/save", **{"from": JAN})
+    assert draft["tagIds"] == [mine]
+    number = box.put("messages/send", **{"id": draft["id"], "from": JAN, "to": [EWA], "tags": [other, mine]})
+    assert box.get(f"messages/{number}")["tagIds"] == [mine, other]
+    box.put(f"tags/{mine}", name="Me", style="")
+    assert "tagIds" not in box.put("drafts/save", **{"from": JAN})

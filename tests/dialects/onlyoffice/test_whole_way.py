@@ -10,6 +10,8 @@ from tests.delivery.mails import read, text_of
 from tests.delivery.sink import Sink, running
 from tests.dialects.onlyoffice.conftest import Api
 from tests.dialects.onlyoffice.mailbox import JAN
+from tests.dialects.onlyoffice.test_downloads import PATH, fetch
+from tests.messages.test_letters import INVITATION
 
 SEND = "/mail/messages/send"
 
@@ -94,6 +96,40 @@ def test_a_letter_that_is_refused_is_a_draft_again(api: Api) -> None:
     assert api.result("PUT", SEND, json=again) == number
     assert delivered(api, lambda _sink: None, number).recipients() == ["ok-cat@x.example"]
     assert folder(api, number) == (2, 2)
+
+
+def test_a_calendar_is_a_file_of_the_letter_once(sqlite_api: Api) -> None:
+    """§1a.6 steps 8 and 10: one file in the mail, one in the mailboxes; sending again after a failure makes no second one."""
+    given = {"from": JAN, "to": ["ok-bob@x.example"], "subject": "Meeting", "body": "<p>x</p>", "calendarIcs": INVITATION.format("REQUEST")}
+    number = sqlite_api.result("PUT", SEND, json=given)
+
+    def refuse(sink: Sink) -> None:
+        sink.refusals["ok-bob@x.example"] = ["550 5.7.1 not today"]
+
+    delivered(sqlite_api, refuse, number)
+    shown = sqlite_api.result("GET", f"/mail/messages/{number}")
+    assert (shown["folder"], shown["calendarUid"]) == (3, "1@x.example")
+    (file,) = shown["attachments"]
+    assert (file["fileName"], file["contentType"]) == ("invite.ics", "application/ics")
+    assert fetch(sqlite_api, f"{PATH}?attachid={file['fileId']}", sqlite_api.token).content.decode() == given["calendarIcs"]
+    assert sqlite_api.result("PUT", SEND, json={**given, "id": number, "attachments": [file]}) == number
+    (mail,) = delivered(sqlite_api, lambda _sink: None, number).taken
+    names = [part.get_filename() for part in read(mail.content).walk() if part.get_filename()]
+    assert names == ["invite.ics"]
+    (again,) = sqlite_api.result("GET", f"/mail/messages/{number}")["attachments"]
+    assert (again["fileName"], again["fileId"] != file["fileId"]) == ("invite.ics", True)
+    files = [path for path in (sqlite_api.store.settings.data_dir / "blobs").glob("*/*") if path.is_file()]
+    assert len(files) == 1, "what nobody needs is gone"
+
+
+def test_a_calendar_that_is_none_is_no_file(sqlite_api: Api) -> None:
+    """§8.19: accepted, and a failure of delivery; a refused call leaves no file behind either."""
+    given = {"from": JAN, "to": ["ok-bob@x.example"], "calendarIcs": "nonsense"}
+    number = sqlite_api.result("PUT", SEND, json=given)
+    assert sqlite_api.result("GET", f"/mail/messages/{number}")["attachments"] == []
+    refused = sqlite_api.call("PUT", SEND, json={**given, "calendarIcs": INVITATION.format("REPLY"), "to": ["nobody"]})
+    assert refused.status_code == 400
+    assert not [path for path in (sqlite_api.store.settings.data_dir / "blobs").glob("*/*") if path.is_file()]
 
 
 def test_what_is_simply_sent_is_delivered_and_never_seen_again(sqlite_api: Api) -> None:

@@ -98,7 +98,7 @@ async def get_conversation(call: Call, given: OneConversation) -> list[MailMessa
     for item, with_images in shown:
         is_new = item.unread and not given.mark_read
         if given.load_all or number_of(item.key) == given.id:
-            rows.append(mail_objects.whole(item, now, with_images=with_images, is_new=is_new))
+            rows.append(mail_objects.whole(item, now, call.settings.public_url, with_images=with_images, is_new=is_new))
         else:
             rows.append(mail_objects.without_body(item, now, is_new=is_new))
     return rows

@@ -1,22 +1,17 @@
 """Objects that stand in answers about mail (wire/onlyoffice.md §4), made from the records of the core."""
 
 import html
-import re
 import secrets
 from datetime import tzinfo
-from typing import Final
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from postroom.dialects.item_numbers import number_of
-from postroom.dialects.onlyoffice import dates
+from postroom.dialects.onlyoffice import dates, images
 from postroom.dialects.onlyoffice.numbers import FOLDERS, stream_of
 from postroom.messages.conversations import Summary
 from postroom.messages.item_details import Item
 from postroom.messages.records import Attachment as StoredAttachment
-
-_FOREIGN_IMAGE: Final = re.compile(r"""(<img\b(?:[^>"]|"[^"]*")*?\s)src="(?=https?:)""", re.IGNORECASE)
-"""An image that lies elsewhere, in HTML as it was made safe."""
 
 
 class Attachment(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -93,15 +88,18 @@ def in_list(item: Item, clock: Clock, chain: Summary | None = None) -> MailMessa
     return _message(item, clock, chain or Summary(count=1))
 
 
-def whole(item: Item, clock: Clock, *, with_images: bool, is_new: bool = False) -> MailMessage:
-    """Return an item with its text and files; images from elsewhere are not fetched unless ``with_images``."""
+def whole(item: Item, clock: Clock, base: str, *, with_images: bool, is_new: bool = False) -> MailMessage:
+    """Return an item with its text and files; images from elsewhere are not fetched unless ``with_images``.
+
+    ``base``: where we are reached.
+    """
     safe = item.content if item.content_format == "html" else html.escape(item.content).replace("\n", "<br>")
-    shown, blocked = (safe, 0) if with_images else _FOREIGN_IMAGE.subn(r'\1tl_disabled_src="', safe)
+    shown, blocked = images.shown(safe, item.files, base, with_foreign=with_images)
     return structs.replace(
         without_body(item, clock, is_new=is_new),
         attachments=[attachment(file, item.message_id, place) for place, file in enumerate(item.files, 1)],
         html_body=shown,
-        content_is_blocked=blocked > 0,
+        content_is_blocked=blocked,
     )
 
 

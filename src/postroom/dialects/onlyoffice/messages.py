@@ -103,7 +103,7 @@ async def get_message(call: Call, given: OneMessage) -> MailMessage:
         raise not_found(f"Message with {given.id} wasn't found.") from None
     if given.mark_read and item.unread:
         await call.write(filing.mark_read, call.user_id, [item.key], call.now, read=True)
-    return mail_objects.whole(item, clock(call), with_images=with_images or given.load_images)
+    return mail_objects.whole(item, clock(call), call.settings.public_url, with_images=with_images or given.load_images)
 
 
 def _one(tx: Tx, who: Reader, number: int) -> tuple[Item, bool]:

@@ -8,7 +8,7 @@ from msgspec import Struct, field, structs
 
 from postroom.dialects import blobs
 from postroom.dialects.item_numbers import key_of, number_of
-from postroom.dialects.onlyoffice import errors, mail_objects
+from postroom.dialects.onlyoffice import errors, images, mail_objects
 from postroom.dialects.onlyoffice.binder import Long, Wrapped
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, ApiError, argument, forbidden, misformed, missing
@@ -16,13 +16,16 @@ from postroom.dialects.onlyoffice.mail_objects import MailMessage
 from postroom.dialects.onlyoffice.messages import clock, reader
 from postroom.dialects.onlyoffice.numbers import folder_of
 from postroom.dialects.onlyoffice.operation import Operations, operation
+from postroom.directory import named_mailboxes
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
-from postroom.messages import filing, items, labels, letter_senders, letters
+from postroom.messages import calendars, filing, items, labels, letter_senders, letters
 from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, SavedLetter
 from postroom.messages.letters import Desk
+from postroom.messages.records import NewAttachment
+from postroom.settings import Settings
 from postroom.storage.database import Tx
 
 _KILOBYTE: Final = 1_024
@@ -148,8 +151,24 @@ async def send_message(call: Call, given: Sending) -> int:
     Everything is taken from the call, nothing from the draft that ``id`` names; files that are not named again are not sent. A refused
     call changes nothing. What can only be found wrong later is told by a message in the inbox and by an alert.
     """
-    saved = await _written(call, given, _letter(given), letters.send, _SENDING)
+    letter = _letter(call.settings, given)
+    if not given.calendar_ics.strip():
+        saved = await _written(call, given, letter, letters.send, _SENDING)
+        return number_of(Key(own=True, id=saved.message_id))
+    file = await _calendar_file(call, given.calendar_ics)
+    try:
+        saved = await _written(call, given, structs.replace(letter, calendar_file=file), letters.send, _SENDING)
+    finally:
+        await blobs.delete_if_unused(call.store, file.blob_key)
     return number_of(Key(own=True, id=saved.message_id))
+
+
+async def _calendar_file(call: Call, ics: str) -> NewAttachment:
+    """Keep a calendar as the file that mailboxes show (§1a.6 step 10)."""
+    async with call.store.blobs.writer() as blob:
+        await blob.write(ics.encode("utf-8", "replace"))
+        size, key = blob.size, await blob.commit()
+    return NewAttachment(blob_key=key, filename=calendars.filename(ics), content_type="application/ics", size=size)
 
 
 @operation("PUT", "/mail/messages/simpleSend", SimpleSending, result=bool)
@@ -204,9 +223,9 @@ _Unit = Callable[[Tx, Desk, Letter, int], SavedLetter]
 
 
 async def _saved(call: Call, given: Draft, unit: _Unit, words: _Words) -> MailMessage:
-    saved = await _written(call, given, _letter(given), unit, words)
+    saved = await _written(call, given, _letter(call.settings, given), unit, words)
     item = await call.read(_read, reader(call), Key(own=True, id=saved.message_id))
-    return mail_objects.whole(item, clock(call), with_images=True)
+    return mail_objects.whole(item, clock(call), call.settings.public_url, with_images=True)
 
 
 def _read(tx: Tx, who: Reader, key: Key) -> Item:
@@ -231,6 +250,9 @@ def _write(tx: Tx, unit: _Unit, desk: Desk, letter: Letter, given: Draft) -> Sav
     saved = unit(tx, desk, letter, letter_number(given.id) if given.id > 0 else 0)
     if given.id > 0 or given.tags:
         labels.set_all(tx, desk.author_id, Key(own=True, id=saved.message_id), given.tags)
+    sender = named_mailboxes.parse(given.sender)
+    if sender is not None:
+        labels.put_on_own(tx, desk.author_id, saved.message_id, sender.email)
     return saved
 
 
@@ -238,7 +260,8 @@ def _desk(call: Call) -> Desk:
     return Desk(settings=call.settings, vault=call.store.vault, author_id=call.user_id, dialect="onlyoffice", now=call.now)
 
 
-def _letter(given: Draft) -> Letter:
+def _letter(settings: Settings, given: Draft) -> Letter:
+    body, files = images.kept(given.body, [_file(file) for file in given.attachments], settings.public_url, settings.mail.domain)
     sending = given if isinstance(given, Sending) else Sending()
     return Letter(
         sender=given.sender,
@@ -246,14 +269,14 @@ def _letter(given: Draft) -> Letter:
         cc=tuple(given.cc),
         bcc=tuple(given.bcc),
         subject=given.subject,
-        body=given.body,
+        body=body,
         important=given.importance,
         read_receipt=sending.request_read,
         delivery_receipt=sending.request_receipt,
         calendar=given.calendar_ics,
         automatic_reply=sending.is_autoreply,
         mime_reply_to=given.mime_reply_to_id,
-        files=tuple(map(_file, given.attachments)),
+        files=files,
     )
 
 
