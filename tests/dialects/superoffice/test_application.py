@@ -152,9 +152,9 @@ def test_an_argument_in_the_query(sqlite_api: Api, name: str) -> None:
 
 def test_a_file(sqlite_api: Api) -> None:
     """§1.4, notes: by Accept, bytes or base64."""
-    raw = sqlite_api.call("GetEMailAsEmlStream", headers={"Accept": "application/octet-stream"})
+    raw = sqlite_api.call("GetEMailAsStream", headers={"Accept": "application/octet-stream"})
     assert (raw.content, raw.headers["content-type"]) == (b"\x00\xffeml", "application/octet-stream")
-    assert sqlite_api.result("GetEMailAsEmlStream", headers={"Accept": "application/json"}) == b64encode(b"\x00\xffeml").decode()
+    assert sqlite_api.result("GetEMailAsStream", headers={"Accept": "application/json"}) == b64encode(b"\x00\xffeml").decode()
 
 
 @pytest.mark.parametrize("select", ["Subject,From/Address,to/name", " subject , FROM/address,To/Name"])
