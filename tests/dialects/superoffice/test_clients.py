@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from postroom.dialects.superoffice import defaults
 from tests.dialects.published import Answer, NodeClient
 from tests.dialects.superoffice.conftest import PASSWORD, Api
 from tests.dialects.superoffice.probes import PROBES
@@ -44,6 +45,16 @@ def test_from_an_empty_mail_to_one_that_is_sent(sqlite_api: Api, version: str) -
         assert mail["attachments"][0]["stream"] == "aGVsbG8="
         assert mail["customHeaderList"][0]["values"] == ["1", "2"]
         assert mail["sent"] == empty["sent"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_everything_to_fill_in(sqlite_api: Api, version: str) -> None:
+    """§1.4: the client can read each empty object."""
+    with client(sqlite_api, version, ticket=sqlite_api.ticket) as node:
+        for one in defaults.METHODS:
+            created = node.do("call", method=one.name[0].lower() + one.name[1:])
+            assert created.status == 200, one.name
+            assert created.content, one.name
 
 
 @pytest.mark.parametrize("version", VERSIONS)
