@@ -81,6 +81,7 @@ def known(value: Any) -> Any:
         (b"\xef\xbb\xbf" + SENT.encode(), {"Content-Type": "application/merge-patch+json"}),
         (DOCUMENT.encode(), XML),
         (f'<?xml version="1.0" encoding="utf-8"?>{DOCUMENT}'.encode(), {"Content-Type": "text/xml"}),
+        (DOCUMENT.replace("><", ">\n  <").encode(), XML),
         (PAIRS, FORM),
     ],
 )

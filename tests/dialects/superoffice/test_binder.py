@@ -74,7 +74,7 @@ def test_lists(given: object) -> None:
     assert bind({"ids": given}, Numbers, IN_UTC).ids == [1, 2]
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, []), ("", []), ({}, []), ([None, 1], [1]), ("7", [7])])
+@pytest.mark.parametrize(("given", "expected"), [(None, []), ("", []), ("\n  ", []), ({}, []), ([None, 1], [1]), ("7", [7])])
 def test_short_lists(given: object, expected: Any) -> None:
     assert bind({"ids": given}, Numbers, IN_UTC).ids == expected
 

@@ -55,7 +55,7 @@ def _value(value: Any, kind: Kind, dates: Dates, where: str) -> Any:  # noqa: AN
             return _bytes(value, where)
         case "string":
             return _text(value, where)
-        case _ if value == "":
+        case _ if isinstance(value, str) and not value.strip():
             return None
         case "boolean":
             return _truth(value, where)
@@ -96,10 +96,10 @@ def _items(value: object, item: Kind, where: str) -> list[Any]:
         else:
             raise _unfit(where, "a list")
         return [one for part in parts for one in (part if isinstance(part, list) else [part])]
-    if isinstance(value, str) and item.name != "record":
-        return [value] if value else []
     if isinstance(value, str) and not value.strip():
         return []
+    if isinstance(value, str) and item.name != "record":
+        return [value]
     raise _unfit(where, "a list")
 
 
