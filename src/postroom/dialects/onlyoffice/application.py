@@ -1,6 +1,5 @@
 """The ASGI application of the interface: finds the operation, learns who is calling, binds what came, and answers in the envelope."""
 
-import gzip
 import re
 import secrets
 from typing import Final
@@ -45,7 +44,7 @@ from postroom.dialects.onlyoffice.operation import Operations
 from postroom.dialects.onlyoffice.routing import Found, Table
 from postroom.dialects.parameters import BadParameter, decode
 from postroom.dialects.rate_limit import RateLimit
-from postroom.dialects.responses import send_response
+from postroom.dialects.responses import packed, send_response
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
@@ -70,8 +69,6 @@ BASE: Final = "/api/2.0"
 
 _WINDOW: Final = 10 * SECOND
 """Of the limit of requests (§8.32)."""
-_WORTH_PACKING: Final = 1_000
-"""Bytes from which an answer is compressed."""
 
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -86,8 +83,6 @@ _PREFLIGHT: Final = {
 }
 
 _BASE_OF_PATH: Final = re.compile(r"/{1,2}api/2\.0(?=/|$)", re.IGNORECASE)
-_PACKED: Final = re.compile(r"\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$).*)?", re.IGNORECASE)
-"""An element of Accept-Encoding that allows gzip."""
 
 _log: Final = structlog.get_logger("postroom.onlyoffice")
 
@@ -119,13 +114,13 @@ class _Application:
         if request.method == "OPTIONS":
             return Response(status_code=200, headers=_PREFLIGHT)
         if request.method == "GET" and path == "/openapi.json":
-            return _packed(request, Reply(status=200, headers={"Content-Type": "application/json"}, body=self._document))
+            return await _packed(request, Reply(status=200, headers={"Content-Type": "application/json"}, body=self._document))
         found = self.table.find(request.method, path)
         try:
             reply = _refusal(errors.unknown_path()) if found is None else await _Exchange(self, request, found).reply()
         except Unauthorized:
             return self._unauthorized(request)
-        return _packed(request, reply)
+        return await _packed(request, reply)
 
     def _unauthorized(self, request: Request) -> Response:
         """Answer nobody: plain text, and a challenge for whoever has tried something (§2). The host is ours, whatever Host says."""
@@ -243,12 +238,7 @@ def _refusal(error: ApiError, *, as_xml: bool = False) -> Reply:
     return Reply(status=error.status, headers=headers, body=envelope.encode(envelope.failure(error), as_xml=as_xml))
 
 
-def _packed(request: Request, reply: Reply) -> Response:
+async def _packed(request: Request, reply: Reply) -> Response:
     """Make the response, compressed where the client takes that (§8.25)."""
-    headers = {**_HEADERS, "ETag": f'"{secrets.token_hex(16)}"', "Vary": "Accept-Encoding", **reply.headers}
-    content = reply.body
-    accepted = request.headers.get("accept-encoding", "").split(",")
-    if len(content) >= _WORTH_PACKING and any(_PACKED.fullmatch(element) for element in accepted):
-        content = gzip.compress(content, 5, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, reply.status, headers)
+    content, packing = await packed(request, reply.body)
+    return Response(content, reply.status, {**_HEADERS, "ETag": f'"{secrets.token_hex(16)}"', **packing, **reply.headers})
