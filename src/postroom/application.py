@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.dialects import onlyoffice, postroom, schoology, usos
+from postroom.dialects import onlyoffice, postroom, schoology, superoffice, usos
 from postroom.dialects.schoology import scopes as schoology_scopes
 from postroom.dialects.usos import scopes as usos_scopes
 from postroom.dialects.usos.application import MODULES
@@ -52,6 +52,7 @@ def application(store: Store) -> ASGIApp:
             onlyoffice.mount(store),
             onlyoffice.downloads(store),
             Mount("/postroom/v1", postroom.application(store)),
+            superoffice.mount(store),  # last: the first part of its paths may be a tenant of any name
         ],
         redirect_slashes=False,
         default=_not_found,

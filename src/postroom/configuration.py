@@ -115,7 +115,11 @@ def _check(settings: Settings) -> None:
     _check_mail(settings)
     _check_relays(settings)
     _check_contacts(settings)
-    for name, zone in [("usos", settings.usos.timezone), ("onlyoffice", settings.onlyoffice.timezone)]:
+    for name, zone in [
+        ("usos", settings.usos.timezone),
+        ("onlyoffice", settings.onlyoffice.timezone),
+        ("superoffice", settings.superoffice.timezone),
+    ]:
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

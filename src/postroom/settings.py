@@ -262,6 +262,28 @@ class OnlyofficeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 8_388_608
 
 
+class SuperofficeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SuperOffice dialect."""
+
+    tenants: Annotated[
+        list[str], Meta(description="Names that may stand before /api in a path, such as Cust12345. Empty: none may; others get 421.")
+    ] = []
+    timezone: Annotated[str, Meta(description="Time zone of dates in answers and requests that name none.")] = "Europe/Warsaw"
+    ticket_hours: Annotated[int, Meta(ge=1, le=8760, description="Hours that a ticket holds.")] = 6
+    wait: Annotated[
+        float, Meta(ge=0, le=300, description="Seconds that a call which sends waits for the outcomes before it answers what is known.")
+    ] = 15.0
+    outgoing_servers: Annotated[
+        list[str],
+        Meta(description="SMTP servers that clients may name, as host, *.host or host:port. Empty: those of our own relays only."),
+    ] = []
+    incoming_servers: Annotated[list[str], Meta(description="IMAP servers that clients may name, in the same form. Empty: none.")] = []
+    rate_limit: Annotated[
+        int, Meta(ge=0, description="Requests of one person from one address in 10 seconds at most, for one process. 0: no limit.")
+    ] = 0
+    max_body: Annotated[int, Meta(ge=1024, description="Largest request body in bytes; files are in it, in base64.")] = 67_108_864
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration of one installation."""
 
@@ -292,6 +314,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     usos: UsosSettings = UsosSettings()
     schoology: SchoologySettings = SchoologySettings()
     onlyoffice: OnlyofficeSettings = OnlyofficeSettings()
+    superoffice: SuperofficeSettings = SuperofficeSettings()
 
     def __repr__(self) -> str:
         return f"Settings(data_dir={str(self.data_dir)!r})"

@@ -16,7 +16,7 @@ from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.tables import sessions, users
 
-Kind = Literal["onlyoffice"]
+Kind = Literal["onlyoffice", "superoffice"]
 """The interface that a session was opened at; it is good there and nowhere else."""
 
 MOST: Final = 1_000

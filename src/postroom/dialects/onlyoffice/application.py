@@ -1,6 +1,5 @@
 """The ASGI application of the interface: finds the operation, learns who is calling, binds what came, and answers in the envelope."""
 
-import gzip
 import re
 import secrets
 from typing import Final
@@ -43,7 +42,7 @@ from postroom.dialects.onlyoffice.operation import Operations
 from postroom.dialects.onlyoffice.routing import Found, Table
 from postroom.dialects.parameters import BadParameter, decode
 from postroom.dialects.rate_limit import RateLimit
-from postroom.dialects.responses import send_response
+from postroom.dialects.responses import packed, send_response
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
@@ -66,8 +65,6 @@ BASE: Final = "/api/2.0"
 
 _WINDOW: Final = 10 * SECOND
 """Of the limit of requests (§8.32)."""
-_WORTH_PACKING: Final = 1_000
-"""Bytes from which an answer is compressed."""
 
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
@@ -82,8 +79,6 @@ _PREFLIGHT: Final = {
 }
 
 _BASE_OF_PATH: Final = re.compile(r"/{1,2}api/2\.0(?=/|$)", re.IGNORECASE)
-_PACKED: Final = re.compile(r"\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$).*)?", re.IGNORECASE)
-"""An element of Accept-Encoding that allows gzip."""
 
 _log: Final = structlog.get_logger("postroom.onlyoffice")
 
@@ -241,10 +236,5 @@ def _refusal(error: ApiError, *, as_xml: bool = False) -> Reply:
 
 def _packed(request: Request, reply: Reply) -> Response:
     """Make the response, compressed where the client takes that (§8.25)."""
-    headers = {**_HEADERS, "ETag": f'"{secrets.token_hex(16)}"', "Vary": "Accept-Encoding", **reply.headers}
-    content = reply.body
-    accepted = request.headers.get("accept-encoding", "").split(",")
-    if len(content) >= _WORTH_PACKING and any(_PACKED.fullmatch(element) for element in accepted):
-        content = gzip.compress(content, 5, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, reply.status, headers)
+    content, packing = packed(request, reply.body)
+    return Response(content, reply.status, {**_HEADERS, "ETag": f'"{secrets.token_hex(16)}"', **packing, **reply.headers})

@@ -1,0 +1,127 @@
+"""The body of a request as a tree of objects, lists and single values (wire/superoffice.md §3.1): from JSON, XML or a form.
+
+XML and forms know no lists: an element, or a name, that comes several times is one, and so is ``x[0]``, ``x[1]``. The binder, which knows
+what has to be a list, reads them so. Everything is bounded: bytes, names and values, and depth.
+"""
+
+import re
+from typing import Any, Final
+from xml.etree.ElementTree import Element, ParseError
+
+import msgspec
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from starlette.requests import Request
+
+from postroom.dialects.parameters import Pairs, decode
+from postroom.dialects.superoffice.errors import framework, malformed
+from postroom.dialects.threads import aside
+from postroom.errors import TooLarge
+
+JSON: Final = frozenset({"application/json", "text/json", "application/json-patch+json", "application/merge-patch+json"})
+XML: Final = frozenset({"application/xml", "text/xml"})
+FORM: Final = "application/x-www-form-urlencoded"
+
+MAX_DEPTH: Final = 16
+"""Names within one name, or elements within one element; an attachment's property in a mail of a request is the fifth."""
+
+_MOST_MARKS: Final = 200_000
+"""Commas, brackets, or tags of a body: a few bytes of it can be a hundred in memory, and text may hold some of them."""
+_NAME: Final = re.compile(r"([^\[\].]+)((?:\[[^\[\]]*\]|\.[^\[\].]+)*)")
+_PART: Final = re.compile(r"\[([^\[\]]*)\]|\.([^\[\].]+)")
+
+
+async def read(request: Request, limit: int) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Return what the body says; ``None`` for an empty one.
+
+    Raises ``Refusal`` 400 for one that cannot be read and 415 for another media type, ``BadParameter``, and ``TooLarge("body", limit)``.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit:
+            raise TooLarge("body", limit)
+    if not content.strip():
+        return None
+    return await aside(len(content), _parsed, bytes(content), media_type)
+
+
+def from_pairs(pairs: Pairs) -> dict[str, Any]:
+    """Return what a form or a query says: ``Emails[0][Subject]=x``, or with dots."""
+    root: dict[str, Any] = {}
+    for name, value in pairs:
+        found = _NAME.fullmatch(name)
+        path = [found[1], *(a or b for a, b in _PART.findall(found[2]))] if found else [name]
+        if len(path) > MAX_DEPTH:
+            raise _too_deep()
+        _put(root, path, value)
+    return root
+
+
+def _parsed(content: bytes, media_type: str) -> Any:  # noqa: ANN401 - as read
+    if media_type in JSON or not media_type:
+        return _from_json(content)
+    if media_type in XML:
+        return _from_xml(content)
+    if media_type == FORM:
+        return from_pairs(decode(content))
+    raise framework(415, f"The request entity's media type '{media_type[:80]}' is not supported for this resource.")
+
+
+def _from_json(content: bytes) -> Any:  # noqa: ANN401 - as read
+    _check_marks(content, b",[{")
+    try:
+        return msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
+    except RecursionError:
+        raise _too_deep() from None
+    except (msgspec.DecodeError, ValueError) as error:  # the latter: no UTF-8
+        raise malformed(f"{error}.") from None
+
+
+def _from_xml(content: bytes) -> Any:  # noqa: ANN401 - as read
+    _check_marks(content, b"<")
+    try:
+        return _element(fromstring(content, forbid_dtd=True), 0)
+    except DefusedXmlException:
+        raise malformed("Neither a document type nor entities are allowed.") from None
+    except (ParseError, ValueError, LookupError) as error:  # the last two: an encoding that is none
+        raise malformed(f"{error}.") from None
+
+
+def _element(element: Element, depth: int) -> Any:  # noqa: ANN401 - as read
+    if depth > MAX_DEPTH:
+        raise _too_deep()
+    children = [child for child in element if isinstance(child.tag, str)]  # else a comment
+    if not children:
+        return element.text
+    inside: dict[str, Any] = {}
+    for child in children:
+        _put(inside, [child.tag.rpartition("}")[2]], _element(child, depth + 1))
+    return inside
+
+
+def _put(node: dict[str, Any], path: list[str], value: object) -> None:
+    """Put a value at a path; what is there already becomes the first of several."""
+    for part in path[:-1]:
+        below = node.setdefault(part, {})
+        if not isinstance(below, dict):
+            raise malformed(f"{part[:80]}: it is both a single value and an object.")
+        node = below
+    name = path[-1]
+    present = node.get(name)
+    if name not in node:
+        node[name] = value
+    elif isinstance(present, list):
+        present.append(value)
+    else:
+        node[name] = [present, value]
+
+
+def _check_marks(content: bytes, marks: bytes) -> None:
+    if any(content.count(mark) > _MOST_MARKS for mark in marks):
+        raise malformed(f"The request holds more than {_MOST_MARKS:,} names and values.")
+
+
+def _too_deep() -> Exception:
+    return malformed("The request is nested too deep.")
