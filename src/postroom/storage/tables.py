@@ -339,6 +339,7 @@ messages: Final = Table(
     Column("important", Boolean, nullable=False, server_default=false()),  # to its author
     Column("place", Text),  # trash or spam: deleted_at is set, and the author can take it out again
     Column("folder_id", ForeignKey("user_folders.id")),  # of the author's own, instead of the one that it belongs to
+    Column("replied_at", BigInteger),  # when its author said so; answers that are ours say so by themselves
     CheckConstraint("kind IN ('message', 'summary')", name="kind"),
     CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
@@ -614,6 +615,7 @@ recipients: Final = Table(
     Column("important", Boolean, nullable=False, server_default=false()),  # to this person
     Column("place", Text),  # trash or spam: deleted_at is set, and the person can take it out again
     Column("folder_id", ForeignKey("user_folders.id")),  # of the person's own, instead of the inbox
+    Column("replied_at", BigInteger),  # when the person said that they answered; answers that are ours say so by themselves
     CheckConstraint(
         "state IN ('listed', 'queued', 'sending', 'deferred', 'unknown', 'delivered', 'failed', 'suppressed', 'expired', 'cancelled')",
         name="state",
