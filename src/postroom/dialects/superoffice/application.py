@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,10 @@ METHODS: Final[Methods] = (*defaults.METHODS,)
 _WINDOW: Final = 10 * SECOND
 """Of the limit of requests."""
 _HEADERS: Final = {"Cache-Control": "no-cache", "Pragma": "no-cache", "Expires": "-1", "X-Content-Type-Options": "nosniff"}
+
+_IN_UTC: Final = dates.Dates(UTC, with_offset=True)
+_LONGEST_TICKET_REQUEST: Final = 1_024
+"""Bytes that are read of who is not known yet."""
 
 _NAMES: Final = {name.lower(): name for name in NAMES}
 
@@ -111,13 +116,14 @@ class _Application:
     async def _ticket(self, request: Request, now: int) -> Response:
         """Issue a ticket for a name and a password (our choice)."""
         scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
-        user_id = await auth.by_password(self.store, request, credentials, now) if scheme.lower() == "basic" else None
+        given = bind(await body.read(request, _LONGEST_TICKET_REQUEST) or {}, auth.TicketRequest, _IN_UTC)
+        user_id = await auth.by_password(self.store, request, credentials, now, given.code) if scheme.lower() == "basic" else None
         if user_id is None:
             raise auth.nobody(self.store, request)
         self._count(request, user_id, now)
         lifetime = self.store.settings.superoffice.ticket_hours * clock.HOUR
         opened = await self.store.database.write(sessions.begin, "superoffice", user_id, now, lifetime)
-        ticket = auth.Ticket(ticket=opened.token, valid_until=dates.wanted("UTC,includeTZOffset", "UTC").write(opened.expires_at))
+        ticket = auth.Ticket(ticket=opened.token, valid_until=_IN_UTC.write(opened.expires_at))
         return self._response(request, Wanted(), 200, msgspec.json.encode(ticket), {})
 
     async def _called(self, request: Request, asked: Wanted, name: str, now: int) -> Response:

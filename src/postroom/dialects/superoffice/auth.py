@@ -29,6 +29,13 @@ XSRF_HEADER: Final = "x-xsrf-token"
 _SUBJECT: Final = "superoffice"
 
 
+class TicketRequest(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """What may be said when a ticket is asked for."""
+
+    code: str | None = None
+    """Of an authenticator app, for who has a second factor."""
+
+
 class Ticket(Struct, frozen=True, kw_only=True, rename="pascal"):
     """A ticket, which stands for a person until it is over."""
 
@@ -61,15 +68,15 @@ def nobody(store: Store, request: Request) -> errors.Refusal:
     return errors.unauthorized(None if XSRF_HEADER in request.headers else f'Basic realm="{host}"')
 
 
-async def by_password(store: Store, request: Request, encoded: str, now: int) -> int | None:
-    """Return whose name and password these are; ``None``: nobody's. Raises ``Refusal`` 429 as ``identify`` does."""
+async def by_password(store: Store, request: Request, encoded: str, now: int, code: str | None = None) -> int | None:
+    """Return whose name, password and code of a second factor these are; ``None``: nobody's. Raises ``Refusal`` 429 as ``identify``."""
     try:
         name, colon, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         return None
     if not colon or not name or not password:
         return None
-    outcome = await log_in(store, name, password, request.client.host if request.client else "", now)
+    outcome = await log_in(store, name, password, request.client.host if request.client else "", now, code)
     if outcome.wait:
         raise errors.too_early(-(-outcome.wait // SECOND))
     return None if outcome.holder is None else outcome.holder.user_id

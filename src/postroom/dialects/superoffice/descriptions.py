@@ -13,7 +13,7 @@ from postroom import __version__
 from postroom.dialects.superoffice.errors import framework
 from postroom.dialects.superoffice.operation import Method
 from postroom.dialects.superoffice.routing import Found
-from postroom.dialects.superoffice.wire_types import Nothing, Stream, fields_of, kind_of
+from postroom.dialects.superoffice.wire_types import Kind, Nothing, Stream, fields_of, kind_of
 
 HTML: Final = "text/html; charset=utf-8"
 
@@ -53,11 +53,14 @@ def result_name(declared: Any) -> str:  # noqa: ANN401 - a type expression
         return "204"
     if declared is Stream:
         return "binary"
-    kind = kind_of(declared)
-    names = {"boolean": "bool", "base64Binary": "base64"}
+    return type_name(kind_of(declared))
+
+
+def type_name(kind: Kind) -> str:
+    """Return the name of a type, as the contract writes it: bool, int[], EMailEntity."""
     if kind.item is not None:
-        return f"{names.get(kind.item.title, kind.item.title)}[]"
-    return names.get(kind.title, kind.title)
+        return f"{type_name(kind.item)}[]"
+    return {"boolean": "bool", "base64Binary": "base64", "dateTime": "date-time"}.get(kind.title, kind.title)
 
 
 def _summary(method: Method[Any] | None) -> str:
@@ -88,6 +91,6 @@ def _method(name: str, method: Method[Any] | None) -> dict[str, Any]:
         "Verb": "POST",
         "Description": method.summary,
         "Served": True,
-        "Request": None if method.request is Nothing else {field.name: field.kind.title for field in fields_of(method.request)},
+        "Request": None if method.request is Nothing else {field.name: type_name(field.kind) for field in fields_of(method.request)},
         "Result": result_name(method.result),
     }
