@@ -104,6 +104,15 @@ def test_html_is_made_safe_unless_it_is_asked_for_as_it_is(sqlite_box: Mailbox) 
     assert raw["HTMLBody"] == "<p onclick='x()'>Hi</p><script>evil()</script>"
 
 
+def test_html_has_a_text_beside_it(sqlite_box: Mailbox) -> None:
+    """§4.2 PlainBody: laid out, unless the HTML is very long."""
+    box, api = sqlite_box, sqlite_box.api
+    page = "<p>One</p><p>Two <a href='https://x.example/'>there</a></p>"
+    assert box.get(box.came(api.jan, box.letter(api.ewa, body=page)))["PlainBody"] == "One\n\nTwo [there](https://x.example/)"
+    long = box.get(box.came(api.jan, box.letter(api.ewa, body=f"<p>One</p><p>{'x' * 100_000}</p>")))
+    assert long["PlainBody"] == f"One {'x' * 100_000}"
+
+
 def test_calendars_are_told_of(sqlite_box: Mailbox) -> None:
     """§4.2 HasCalendarData, CalMethod, CalReplyStatus; lines may be folded (RFC 5545 §3.1)."""
     box, api = sqlite_box, sqlite_box.api
