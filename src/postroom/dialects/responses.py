@@ -9,6 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from postroom.dialects.threads import aside
+
 _WORTH_PACKING: Final = 1_000
 """Bytes from which an answer is compressed."""
 _PACKED: Final = re.compile(r"\s*(?:gzip|\*)\s*(?:;\s*q=(?!0(?:\.0*)?\s*$).*)?", re.IGNORECASE)
@@ -24,10 +26,11 @@ async def send_response(scope: Scope, receive: Receive, send: Send, respond: Cal
     await response(scope, receive, send)
 
 
-def packed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
+async def packed(request: Request, content: bytes) -> tuple[bytes, dict[str, str]]:
     """Return the content, compressed where the client takes that and it is worth it, and the headers that tell of it."""
     headers = {"Vary": "Accept-Encoding"}
     accepted = request.headers.get("accept-encoding", "").split(",")
     if len(content) < _WORTH_PACKING or not any(_PACKED.fullmatch(element) for element in accepted):
         return content, headers
-    return gzip.compress(content, 5, mtime=0), {**headers, "Content-Encoding": "gzip"}
+    smaller = await aside(len(content), gzip.compress, content, 5, mtime=0)
+    return smaller, {**headers, "Content-Encoding": "gzip"}

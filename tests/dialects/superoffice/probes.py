@@ -58,7 +58,7 @@ async def which(call: Call, request: Which) -> str:
     return f"{request.number} {call.language}"
 
 
-@method("GetEMailAsEmlStream", Nothing, Stream)
+@method("GetEMailAsStream", Nothing, Stream)
 async def stream(call: Call, request: Nothing) -> Stream:
     """Return bytes."""
     return Stream(b"\x00\xffeml")

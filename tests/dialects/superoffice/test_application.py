@@ -81,6 +81,7 @@ def known(value: Any) -> Any:
         (b"\xef\xbb\xbf" + SENT.encode(), {"Content-Type": "application/merge-patch+json"}),
         (DOCUMENT.encode(), XML),
         (f'<?xml version="1.0" encoding="utf-8"?>{DOCUMENT}'.encode(), {"Content-Type": "text/xml"}),
+        (DOCUMENT.replace("><", ">\n  <").encode(), XML),
         (PAIRS, FORM),
     ],
 )
@@ -152,9 +153,9 @@ def test_an_argument_in_the_query(sqlite_api: Api, name: str) -> None:
 
 def test_a_file(sqlite_api: Api) -> None:
     """§1.4, notes: by Accept, bytes or base64."""
-    raw = sqlite_api.call("GetEMailAsEmlStream", headers={"Accept": "application/octet-stream"})
+    raw = sqlite_api.call("GetEMailAsStream", headers={"Accept": "application/octet-stream"})
     assert (raw.content, raw.headers["content-type"]) == (b"\x00\xffeml", "application/octet-stream")
-    assert sqlite_api.result("GetEMailAsEmlStream", headers={"Accept": "application/json"}) == b64encode(b"\x00\xffeml").decode()
+    assert sqlite_api.result("GetEMailAsStream", headers={"Accept": "application/json"}) == b64encode(b"\x00\xffeml").decode()
 
 
 @pytest.mark.parametrize("select", ["Subject,From/Address,to/name", " subject , FROM/address,To/Name"])
@@ -178,8 +179,10 @@ def test_a_select_of_everything(sqlite_api: Api) -> None:
     """Empty, or of an object as a whole."""
     everything = sqlite_api.result("SendEMails", data=SENT.encode(), headers=JSON)
     assert sqlite_api.result("SendEMails", data=SENT.encode(), headers=JSON, params={"$select": ""}) == everything
-    (shown,) = sqlite_api.result("SendEMails", data=SENT.encode(), headers=JSON, params={"$select": "from"})
-    assert shown["From"] == everything[0]["From"]
+    for select in ("from", "From/Address,From", "From, From/Address"):
+        (shown,) = sqlite_api.result("SendEMails", data=SENT.encode(), headers=JSON, params={"$select": select})
+        assert shown["From"] == everything[0]["From"]
+        assert shown["Subject"] is None
     too_long = ",".join(["x"] * 501)
     expected = "$select: at most 500 names, of at most 8 parts, can be chosen."
     sqlite_api.malformed(sqlite_api.call("SendEMails", {"emails": []}, params={"$select": too_long}), expected)
@@ -265,6 +268,13 @@ def test_the_size_of_a_body_is_bounded(sqlite_api: Api) -> None:
     answer = sqlite_api.call("SaveEMail", {"subject": "x" * 3_000})
     assert (answer.status_code, answer.json()) == (413, {"Message": "The request is longer than 2000 bytes."})
     assert sqlite_api.result("SaveEMail", {"subject": "x" * 1_000})["Subject"] == "x" * 1_000
+
+
+def test_a_long_file(sqlite_api: Api) -> None:
+    """Read, decoded, encoded and packed in threads, and still the same."""
+    content = b64encode(bytes(range(256)) * 4_000).decode()
+    body = {"emails": [{"subject": "x", "attachments": [{"stream": content}]}]}
+    assert sqlite_api.result("SendEMails", body)[0]["Attachments"][0]["Stream"] == content
 
 
 def test_methods_that_are_not_served(sqlite_api: Api) -> None:

@@ -15,6 +15,7 @@ from postroom.directory import passwords, sessions, totp
 from postroom.pages import sessions as browser
 from tests.dialects.superoffice.conftest import Api, basic
 from tests.dialects.superoffice.probes import PROBES
+from tests.support import counted
 
 
 def who(api: Api, headers: Any, **options: Any) -> Any:
@@ -82,6 +83,13 @@ def test_whoever_is_not_known_learns_nothing(sqlite_api: Api) -> None:
 def test_a_ticket_of_another_interface_is_none(sqlite_api: Api) -> None:
     token = sqlite_api.write(sessions.begin, "onlyoffice", sqlite_api.jan, clock.now(), HOUR).token
     assert who(sqlite_api, {"Authorization": f"SOTicket {token}"}).status_code == 401
+
+
+def test_what_a_call_asks_of_the_store(api: Api) -> None:
+    """One statement finds who holds a ticket."""
+    with counted(api.store) as statements:
+        assert who(api, {"Authorization": f"SOTicket {api.ticket}"}) == api.jan
+    assert len(statements) == 1
 
 
 def test_a_ticket_ends(sqlite_api: Api) -> None:

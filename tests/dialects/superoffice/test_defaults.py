@@ -1,5 +1,6 @@
 """Empty objects to fill in (wire/superoffice.md §1.4, §4)."""
 
+from postroom.dialects.superoffice.defaults import METHODS
 from tests.dialects.superoffice.conftest import Api
 
 ADDED = {"TableRight": None, "FieldProperties": {}}
@@ -49,3 +50,14 @@ def test_an_empty_connection(sqlite_api: Api) -> None:
     assert sqlite_api.result("CreateDefaultEMailConnectionInfo") == {**texts, **flags, **ADDED}
     extended = sqlite_api.result("CreateDefaultEMailConnectionInfoExtended")
     assert extended == {**texts, **flags, **ADDED, "Port": 0, "Protocol": None}
+
+
+def test_all_of_them(sqlite_api: Api) -> None:
+    """§1.4: each object of the agent that a program may fill in; nothing inside is set."""
+    created = {one.name: sqlite_api.result(one.name) for one in METHODS}
+    assert len(created) == 11
+    for name, shown in created.items():
+        for key, value in shown.items():
+            assert value in (None, [], {}, 0, False, "None", "NoPriority", "Unknown", "0001-01-01T00:00:00"), (name, key)
+    assert list(created["CreateDefaultEMailAppointment"])[:2] == ["Appointment", "CalMethod"]
+    assert list(created["CreateDefaultEMailAccount"])[:2] == ["EMailAccountId", "EMailAddress"]

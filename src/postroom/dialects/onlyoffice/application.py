@@ -110,13 +110,13 @@ class _Application:
         if request.method == "OPTIONS":
             return Response(status_code=200, headers=_PREFLIGHT)
         if request.method == "GET" and path == "/openapi.json":
-            return _packed(request, Reply(status=200, headers={"Content-Type": "application/json"}, body=self._document))
+            return await _packed(request, Reply(status=200, headers={"Content-Type": "application/json"}, body=self._document))
         found = self.table.find(request.method, path)
         try:
             reply = _refusal(errors.unknown_path()) if found is None else await _Exchange(self, request, found).reply()
         except Unauthorized:
             return self._unauthorized(request)
-        return _packed(request, reply)
+        return await _packed(request, reply)
 
     def _unauthorized(self, request: Request) -> Response:
         """Answer nobody: plain text, and a challenge for whoever has tried something (§2). The host is ours, whatever Host says."""
@@ -234,7 +234,7 @@ def _refusal(error: ApiError, *, as_xml: bool = False) -> Reply:
     return Reply(status=error.status, headers=headers, body=envelope.encode(envelope.failure(error), as_xml=as_xml))
 
 
-def _packed(request: Request, reply: Reply) -> Response:
+async def _packed(request: Request, reply: Reply) -> Response:
     """Make the response, compressed where the client takes that (§8.25)."""
-    content, packing = packed(request, reply.body)
+    content, packing = await packed(request, reply.body)
     return Response(content, reply.status, {**_HEADERS, "ETag": f'"{secrets.token_hex(16)}"', **packing, **reply.headers})

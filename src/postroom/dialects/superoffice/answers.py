@@ -27,14 +27,18 @@ _MOST_LEVELS: Final = 8
 def selection(pairs: Pairs) -> Selection:
     """Read ``$select`` from a query. Raises ``Refusal`` 400 for one that is far too long."""
     text = ",".join(value for name, value in pairs if name.lower() == "$select")
-    paths = [path.strip().lower().split("/") for path in text.split(",") if path.strip()]
+    paths = [[part.strip() for part in path.lower().split("/")] for path in text.split(",") if path.strip()]
     if len(paths) > _MOST_NAMES or any(len(path) > _MOST_LEVELS for path in paths):
         raise malformed(f"$select: at most {_MOST_NAMES} names, of at most {_MOST_LEVELS} parts, can be chosen.")
     chosen: Selection = {}
-    for path in paths:
+    for path in sorted(paths, key=len):
         below = chosen
-        for part in path:
-            below = below.setdefault(part.strip(), {})
+        for part in path[:-1]:
+            if below.get(part) == {}:  # chosen as a whole, so nothing below it need be
+                break
+            below = below.setdefault(part, {})
+        else:
+            below.setdefault(path[-1], {})
     return chosen
 
 

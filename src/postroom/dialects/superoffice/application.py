@@ -94,7 +94,7 @@ class _Application:
                 _log.warning("store_unavailable", reason=error.reason)
             refusal = errors.translate(error)
         content = answers.error(refusal.content, as_xml=asked.xml)
-        return self._response(request, asked, refusal.status, content, refusal.headers)
+        return await self._response(request, asked, refusal.status, content, refusal.headers)
 
     async def _served(self, request: Request, asked: Wanted) -> Response:
         found = find(request.scope["path"].removeprefix(request.scope["root_path"]).removeprefix("/"))
@@ -104,7 +104,7 @@ class _Application:
             raise errors.framework(421, "Wrong subdomain used to access tenant.")
         now = clock.now()
         if request.method in {"GET", "HEAD"} and found.place != "ticket":
-            return self._described(request, asked, found, now)
+            return await self._described(request, asked, found, now)
         if request.method != "POST" or found.place not in {"method", "ticket"}:
             allowed = {"ticket": "POST", "method": "GET, HEAD, POST"}.get(found.place, "GET, HEAD")
             message = f"The requested resource does not support http method '{request.method}'."
@@ -113,7 +113,7 @@ class _Application:
             return await self._ticket(request, now)
         return await self._called(request, asked, found.name, now)
 
-    def _described(self, request: Request, asked: Wanted, found: Found, now: int) -> Response:
+    async def _described(self, request: Request, asked: Wanted, found: Found, now: int) -> Response:
         """Answer a GET, which anybody may send, and which calls nothing (§1.3)."""
         headers: dict[str, str] = {}
         if found.place == "document":
@@ -123,14 +123,14 @@ class _Application:
             shown = descriptions.describe(found, base, self.methods, self._tenants, _NAMES)
             content = descriptions.written(shown, as_html=asked.html)
             headers = {"Content-Type": descriptions.HTML} if asked.html else {}
-        response = self._response(request, Wanted(), 200, content, headers)
+        response = await self._response(request, Wanted(), 200, content, headers)
         auth.give_xsrf_cookie(self.store, request, response, now)
         return response
 
     async def _ticket(self, request: Request, now: int) -> Response:
         """Issue a ticket for a name and a password (our choice)."""
         scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
-        given = bind(await body.read(request, _LONGEST_TICKET_REQUEST) or {}, auth.TicketRequest, _IN_UTC)
+        given = await body.read(request, _LONGEST_TICKET_REQUEST, auth.TicketRequest, _IN_UTC, optional=True)
         user_id = await auth.by_password(self.store, request, credentials, now, given.code) if scheme.lower() == "basic" else None
         if user_id is None:
             raise auth.nobody(self.store, request)
@@ -138,7 +138,7 @@ class _Application:
         lifetime = self.store.settings.superoffice.ticket_hours * clock.HOUR
         opened = await self.store.database.write(sessions.begin, "superoffice", user_id, now, lifetime)
         ticket = auth.Ticket(ticket=opened.token, valid_until=_IN_UTC.write(opened.expires_at))
-        return self._response(request, Wanted(), 200, msgspec.json.encode(ticket), {})
+        return await self._response(request, Wanted(), 200, msgspec.json.encode(ticket), {})
 
     async def _called(self, request: Request, asked: Wanted, name: str, now: int) -> Response:
         user_id = await auth.identify(self.store, request, now)
@@ -161,16 +161,17 @@ class _Application:
             return Response(None, 204, {**_HEADERS, **headers})
         if isinstance(result, Stream):
             if asked.raw:
-                return self._response(request, asked, 200, result.content, {**headers, "Content-Type": "application/octet-stream"})
-            return self._response(request, asked, 200, writer.write(result.content, bytes), headers)
-        return self._response(request, asked, 200, writer.write(result, bytes if method.result is Stream else method.result), headers)
+                return await self._response(request, asked, 200, result.content, {**headers, "Content-Type": "application/octet-stream"})
+            return await self._response(request, asked, 200, writer.write(result.content, bytes), headers)
+        return await self._response(request, asked, 200, writer.write(result, bytes if method.result is Stream else method.result), headers)
 
     async def _given(self, request: Request, method: Method[Any], query: Pairs, zone: dates.Dates) -> Any:  # noqa: ANN401 - a record of the method
         """Read the request of a method; a body that it has no use for is not looked at."""
         if method.request is Nothing:
             return Nothing()
-        tree = body.from_pairs(query) if method.place == "query" else await body.read(request, self.store.settings.superoffice.max_body)
-        return bind(tree, method.request, zone)
+        if method.place == "query":
+            return bind(body.from_pairs(query), method.request, zone)
+        return await body.read(request, self.store.settings.superoffice.max_body, method.request, zone)
 
     def _count(self, request: Request, user_id: int, now: int) -> None:
         wait = self._limit.count((request.client.host if request.client else "", user_id), now)
@@ -178,8 +179,8 @@ class _Application:
             raise errors.too_early(wait)
 
     @staticmethod
-    def _response(request: Request, asked: Wanted, status: int, content: bytes, headers: Mapping[str, str]) -> Response:
-        content, packing = packed(request, content)
+    async def _response(request: Request, asked: Wanted, status: int, content: bytes, headers: Mapping[str, str]) -> Response:
+        content, packing = await packed(request, content)
         return Response(content, status, {**_HEADERS, "Content-Type": asked.content_type, **packing, **headers})
 
 

@@ -8,6 +8,8 @@ import binascii
 import re
 from base64 import b64decode
 from enum import IntEnum, IntFlag
+from functools import reduce
+from operator import or_
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -53,7 +55,7 @@ def _value(value: Any, kind: Kind, dates: Dates, where: str) -> Any:  # noqa: AN
             return _bytes(value, where)
         case "string":
             return _text(value, where)
-        case _ if value == "":
+        case _ if isinstance(value, str) and not value.strip():
             return None
         case "boolean":
             return _truth(value, where)
@@ -94,10 +96,10 @@ def _items(value: object, item: Kind, where: str) -> list[Any]:
         else:
             raise _unfit(where, "a list")
         return [one for part in parts for one in (part if isinstance(part, list) else [part])]
-    if isinstance(value, str) and item.name != "record":
-        return [value] if value else []
     if isinstance(value, str) and not value.strip():
         return []
+    if isinstance(value, str) and item.name != "record":
+        return [value]
     raise _unfit(where, "a list")
 
 
@@ -134,19 +136,12 @@ def _date(value: object, dates: Dates, where: str) -> int:
 
 
 def _chosen(value: object, chosen: type[IntEnum | IntFlag], where: str) -> IntEnum | IntFlag:
-    names = {word(one).lower(): one for one in chosen.__members__.values()}
+    numbers = {word(one).lower(): int(one) for one in chosen.__members__.values()}
     parts = [part.strip().lower() for part in str(value).split(",")]
-    several = issubclass(chosen, IntFlag)
-    number = 0
-    for part in parts:
-        if part in names:
-            number |= names[part]
-        elif not isinstance(value, bool) and _INTEGER.fullmatch(part):
-            number |= int(part)
-        else:
-            raise _unfit(where, f"one of {', '.join(word(one) for one in chosen.__members__.values())}")
-    known = sum(one for one in names.values()) if several else None
-    if (len(parts) > 1 and not several) or (number not in names.values() if known is None else number < 0 or number & ~known):
+    given = [numbers.get(part, int(part) if _INTEGER.fullmatch(part) else -1) for part in parts]
+    number = reduce(or_, given)
+    flags = issubclass(chosen, IntFlag)
+    if not (0 <= number <= sum(numbers.values()) if flags else len(given) == 1 and number in numbers.values()):
         raise _unfit(where, f"one of {', '.join(word(one) for one in chosen.__members__.values())}")
     return chosen(number)
 

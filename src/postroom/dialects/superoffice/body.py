@@ -1,22 +1,27 @@
-"""The body of a request as a tree of objects, lists and single values (wire/superoffice.md §3.1): from JSON, XML or a form.
+"""The body of a request (wire/superoffice.md §3.1), from JSON, XML or a form: first a tree of objects, lists and single values.
 
 XML and forms know no lists: an element, or a name, that comes several times is one, and so is ``x[0]``, ``x[1]``. The binder, which knows
 what has to be a list, reads them so. Everything is bounded: bytes, names and values, and depth.
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from msgspec import Struct
 from starlette.requests import Request
 
 from postroom.dialects.parameters import Pairs, decode
+from postroom.dialects.superoffice.binder import bind
+from postroom.dialects.superoffice.dates import Dates
 from postroom.dialects.superoffice.errors import framework, malformed
 from postroom.dialects.threads import aside
 from postroom.errors import TooLarge
+
+R = TypeVar("R", bound=Struct)
 
 JSON: Final = frozenset({"application/json", "text/json", "application/json-patch+json", "application/merge-patch+json"})
 XML: Final = frozenset({"application/xml", "text/xml"})
@@ -31,8 +36,8 @@ _NAME: Final = re.compile(r"([^\[\].]+)((?:\[[^\[\]]*\]|\.[^\[\].]+)*)")
 _PART: Final = re.compile(r"\[([^\[\]]*)\]|\.([^\[\].]+)")
 
 
-async def read(request: Request, limit: int) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Return what the body says; ``None`` for an empty one.
+async def read(request: Request, limit: int, record: type[R], dates: Dates, *, optional: bool = False) -> R:
+    """Read a record from the body; an empty one is null, or an object without members where it is ``optional``.
 
     Raises ``Refusal`` 400 for one that cannot be read and 415 for another media type, ``BadParameter``, and ``TooLarge("body", limit)``.
     """
@@ -42,9 +47,9 @@ async def read(request: Request, limit: int) -> Any:  # noqa: ANN401 - whatever 
         content += chunk
         if len(content) > limit:
             raise TooLarge("body", limit)
-    if not content.strip():
-        return None
-    return await aside(len(content), _parsed, bytes(content), media_type)
+    if optional and not content.strip():
+        return bind({}, record, dates)
+    return await aside(len(content), _record, bytes(content), media_type, record, dates)
 
 
 def from_pairs(pairs: Pairs) -> dict[str, Any]:
@@ -59,7 +64,11 @@ def from_pairs(pairs: Pairs) -> dict[str, Any]:
     return root
 
 
-def _parsed(content: bytes, media_type: str) -> Any:  # noqa: ANN401 - as read
+def _record(content: bytes, media_type: str, record: type[R], dates: Dates) -> R:
+    return bind(_parsed(content, media_type) if content.strip() else None, record, dates)
+
+
+def _parsed(content: bytes, media_type: str) -> Any:  # noqa: ANN401 - whatever JSON can hold
     if media_type in JSON or not media_type:
         return _from_json(content)
     if media_type in XML:
@@ -69,7 +78,7 @@ def _parsed(content: bytes, media_type: str) -> Any:  # noqa: ANN401 - as read
     raise framework(415, f"The request entity's media type '{media_type[:80]}' is not supported for this resource.")
 
 
-def _from_json(content: bytes) -> Any:  # noqa: ANN401 - as read
+def _from_json(content: bytes) -> Any:  # noqa: ANN401 - as _parsed
     _check_marks(content, b",[{")
     try:
         return msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
@@ -79,7 +88,7 @@ def _from_json(content: bytes) -> Any:  # noqa: ANN401 - as read
         raise malformed(f"{error}.") from None
 
 
-def _from_xml(content: bytes) -> Any:  # noqa: ANN401 - as read
+def _from_xml(content: bytes) -> Any:  # noqa: ANN401 - as _parsed
     _check_marks(content, b"<")
     try:
         return _element(fromstring(content, forbid_dtd=True), 0)
@@ -89,7 +98,7 @@ def _from_xml(content: bytes) -> Any:  # noqa: ANN401 - as read
         raise malformed(f"{error}.") from None
 
 
-def _element(element: Element, depth: int) -> Any:  # noqa: ANN401 - as read
+def _element(element: Element, depth: int) -> Any:  # noqa: ANN401 - as _parsed
     if depth > MAX_DEPTH:
         raise _too_deep()
     children = [child for child in element if isinstance(child.tag, str)]  # else a comment

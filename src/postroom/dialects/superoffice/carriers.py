@@ -5,7 +5,7 @@ An unset text or object is ``None``, an unset number 0, an unset date ``NEVER``,
 
 from enum import IntEnum, IntFlag
 
-from msgspec import Struct, field
+from msgspec import field
 
 from postroom.dialects.superoffice.wire_types import NEVER, Carrier, Moment
 
@@ -237,9 +237,16 @@ class EMailAccount(Carrier, kw_only=True):
     use_graph_api: int = 0
 
 
-class EMailAppointment(Carrier, kw_only=True):
-    """The appointment in a mail; the one of the CRM that it belongs to is never there, since there are none here."""
+class Appointment(Carrier, kw_only=True):
+    """An appointment of the CRM. There are none here, so this is never more than its name."""
 
+    appointment_id: int = 0
+
+
+class EMailAppointment(Carrier, kw_only=True):
+    """The appointment in a mail."""
+
+    appointment: Appointment | None = None
     cal_method: CalMethod = CalMethod.UNKNOWN
     participants: list[str] = field(default_factory=list)
     comment: str | None = None
@@ -314,45 +321,3 @@ class Person(Carrier, kw_only=True):
     support_associate_id: int = 0
     category_name: str | None = None
     person_number: str | None = None
-
-
-class RecurrencePattern(IntEnum):
-    """How something recurs."""
-
-    UNKNOWN = 0
-    DAILY = 1
-    WEEKLY = 2
-    MONTHLY = 3
-    YEARLY = 4
-    CUSTOM = 5
-
-
-class RecurrenceEndType(IntEnum):
-    """When something recurs no more."""
-
-    UNKNOWN = 0
-    END_DATE = 1
-    COUNTER = 2
-
-
-class RecurrenceDate(Struct, kw_only=True, rename="pascal"):
-    """One of the dates."""
-
-    date: Moment = NEVER
-    is_conflict: bool = False
-    description: str | None = None
-    description_style_hint: str | None = None
-    tooltip: str | None = None
-
-
-class RecurrenceInfo(Struct, kw_only=True, rename="pascal"):
-    """How an appointment recurs, as its dates say."""
-
-    recurrence_id: int = 0
-    start_date: Moment = NEVER
-    end_date: Moment = NEVER
-    recurrence_counter: int = 0
-    recurrence_end_type: RecurrenceEndType = RecurrenceEndType.UNKNOWN
-    pattern: RecurrencePattern = RecurrencePattern.UNKNOWN
-    dates: list[RecurrenceDate] = field(default_factory=list)
-    is_recurrence: bool = False

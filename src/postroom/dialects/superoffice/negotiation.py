@@ -6,7 +6,6 @@ from typing import Final
 from msgspec import Struct
 from starlette.datastructures import Headers
 
-_MEDIA: Final = re.compile(r"\s*([\w*+.-]+/[\w*+.-]+)\s*(?:;\s*[^,]*?q=([0-9.]+))?[^,]*", re.IGNORECASE)
 _LANGUAGE: Final = re.compile(r"\s*([A-Za-z]{2})(?:[-_;\s].*)?")
 _RAW: Final = frozenset({"application/octet-stream", "application/pdf", "text/plain", "multipart/related", "message/rfc822"})
 _MOST: Final = 50
@@ -44,11 +43,9 @@ def wanted(accept: str | None) -> Wanted:
     """Return what Accept prefers: the greatest q, then the first; JSON where it names nothing that is known here, or anything."""
     best, weight = "application/json", 0.0
     for part in (accept or "").split(",")[:_MOST]:
-        found = _MEDIA.fullmatch(part)
-        if found is None:
-            continue
-        media_type, quality = found[1].lower(), _quality(found[2])
-        if quality > weight and (named := _known(media_type)) is not None:
+        media_type, *parameters = part.lower().split(";")
+        quality, named = _quality(parameters), _known(media_type.strip())
+        if quality > weight and named is not None:
             best, weight = named, quality
     return Wanted(media_type=best)
 
@@ -61,11 +58,15 @@ def _known(media_type: str) -> str | None:
     return None
 
 
-def _quality(text: str | None) -> float:
-    try:
-        return 1.0 if text is None else float(text)
-    except ValueError:
-        return 0.0
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
 
 
 def language(headers: Headers) -> str:
