@@ -1,4 +1,4 @@
-"""``postroom user totp`` and ``postroom user logout``: second factors, and the end of sessions."""
+"""``postroom user totp``, ``logout`` and ``ticket``: second factors, and sessions of programs."""
 
 import base64
 import io
@@ -49,7 +49,23 @@ def test_another_password_ends_sessions(place: Store, jan: int, run: Any, monkey
     assert place.database.read_now(sessions.holder, "onlyoffice", token, clock.now()) is None
 
 
-@pytest.mark.parametrize("command", ["totp", "logout"])
+def test_a_ticket(place: Store, jan: int, run: Any) -> None:
+    """It is a session of the SuperOffice interface, as long as is said, and ends with the others."""
+
+    def holder(ahead: int) -> int | None:
+        found: int | None = place.database.read_now(sessions.holder, "superoffice", ticket, clock.now() + ahead)
+        return found
+
+    told = run("user", "ticket", str(jan))
+    ticket = told.out.strip()
+    assert (told.status, holder(0), holder(5 * clock.HOUR), holder(7 * clock.HOUR)) == (0, jan, jan, None)
+    assert run("user", "logout", str(jan)).status == 0
+    assert holder(0) is None
+    ticket = run("user", "ticket", str(jan), "--hours", "24").out.strip()
+    assert (holder(23 * clock.HOUR), holder(25 * clock.HOUR)) == (jan, None)
+
+
+@pytest.mark.parametrize("command", ["totp", "logout", "ticket"])
 @pytest.mark.parametrize("user", ["99", "jan@x.example"])
 def test_nobody_else_is_touched(jan: int, run: Any, command: str, user: str) -> None:
     told = run("user", command, user)

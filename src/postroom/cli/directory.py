@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     people.command("password", epilog="Example: postroom user password 17")(set_password)
     people.command("totp", epilog="Example: postroom user totp 17")(set_second_factor)
     people.command("logout", epilog="Example: postroom user logout 17")(log_out)
+    people.command("ticket", epilog="Example: postroom user ticket 17 --hours 24")(issue_ticket)
     people.command("notify", epilog="Example: postroom user notify 17 digest --no-content")(notify)
 
 
@@ -194,6 +195,20 @@ def log_out(user: User) -> None:
         person = store.database.read_now(people.get, _number(user))
         ended = store.database.write_now(sessions.end_all, person.id)
     console().print(f"Ended for {_whose(person)}: {ended}.", markup=False, soft_wrap=True)
+
+
+def issue_ticket(
+    user: User,
+    hours: Annotated[int | None, typer.Option(min=1, max=8_760, help="Hours that it holds. Without: superoffice.ticket_hours.")] = None,
+) -> None:
+    """Print a ticket with which a program acts for a person at the SuperOffice interface without the password: this once."""
+    from postroom.directory import people, sessions  # noqa: PLC0415 - as above
+
+    with opened_store() as store:
+        person = store.database.read_now(people.get, _number(user))
+        lifetime = (hours or store.settings.superoffice.ticket_hours) * clock.HOUR
+        opened = store.database.write_now(sessions.begin, "superoffice", person.id, clock.now(), lifetime)
+    typer.echo(opened.token)
 
 
 def notify(

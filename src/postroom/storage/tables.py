@@ -323,6 +323,7 @@ messages: Final = Table(
         "mail", Text, nullable=False, server_default="{}"
     ),  # JSON: what the composer is to do beyond text (messages.records.MailOptions)
     Column("options", Text, nullable=False, server_default="{}"),  # JSON: what only one dialect knows of
+    Column("given_id", Text),  # Message-ID that its author's program chose, without angle brackets: it is sent once (letter_identifiers)
     Column("foreign_parent", Text),  # Message-ID of the mail that it answers, if that is none of ours: what else answers it is one thread
     Column("status", Text, nullable=False, server_default="draft"),
     Column("audience_version", Integer, nullable=False, server_default="0"),  # grows with each change of the audience
@@ -370,6 +371,14 @@ messages: Final = Table(
         "foreign_parent",
         sqlite_where=text("foreign_parent IS NOT NULL"),
         postgresql_where=text("foreign_parent IS NOT NULL"),
+    ),
+    Index(
+        "uq_messages_given_id",
+        "given_id",
+        "author_id",
+        unique=True,
+        sqlite_where=text("given_id IS NOT NULL"),
+        postgresql_where=text("given_id IS NOT NULL"),
     ),
     Index(
         "ix_messages_bounced_at", "bounced_at", sqlite_where=text("bounced_at IS NOT NULL"), postgresql_where=text("bounced_at IS NOT NULL")
