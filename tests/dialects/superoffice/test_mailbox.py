@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from postroom.messages import folders
+from postroom.messages.records import CustomHeader
 from tests.dialects.superoffice.conftest import Api
 from tests.dialects.superoffice.mailbox import EWA, Mailbox
 from tests.support import counted
@@ -111,6 +112,19 @@ def test_html_has_a_text_beside_it(sqlite_box: Mailbox) -> None:
     assert box.get(box.came(api.jan, box.letter(api.ewa, body=page)))["PlainBody"] == "One\n\nTwo [there](https://x.example/)"
     long = box.get(box.came(api.jan, box.letter(api.ewa, body=f"<p>One</p><p>{'x' * 100_000}</p>")))
     assert long["PlainBody"] == f"One {'x' * 100_000}"
+
+
+def test_headers_priorities_and_texts_are_those_of_the_author(sqlite_box: Mailbox) -> None:
+    """§4.2 CustomHeaderList, Priority, PlainBody, MessageID: fields of one name stand together."""
+    box, api = sqlite_box, sqlite_box.api
+    headers = tuple(CustomHeader(name, value) for name, value in (("X-Foo", "1"), ("X-Bar", "3"), ("x-foo", "2")))
+    number = box.letter(api.ewa, headers=headers, importance="low", text="My own words", identifier="<order-7@crm.example>")
+    mail = box.get(box.came(api.jan, number))
+    assert [(one["Name"], one["Values"]) for one in mail["CustomHeaderList"]] == [("X-Foo", ["1", "2"]), ("X-Bar", ["3"])]
+    assert (mail["Priority"], mail["PlainBody"], mail["MessageID"]) == ("Low", "My own words", "order-7@crm.example")
+    assert api.result("GetMailFromMessageId", {"MessageId": "order-7@crm.example"})["EmailItemId"] == mail["EmailItemId"]
+    plain = box.get(box.came(api.jan, box.letter(api.ewa, body="", text="a < b\n-- \nEwa")))
+    assert (plain["PlainBody"], plain["HTMLBody"]) == ("a < b\n-- \nEwa", "a &lt; b<br>-- <br>Ewa")
 
 
 def test_calendars_are_told_of(sqlite_box: Mailbox) -> None:
