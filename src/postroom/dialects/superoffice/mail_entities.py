@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct
-
 from postroom.dialects.item_numbers import number_of
 from postroom.dialects.superoffice import addressing, mail_folders
 from postroom.dialects.superoffice.carriers import (
@@ -24,9 +22,8 @@ from postroom.dialects.superoffice.carriers import (
 from postroom.dialects.superoffice.wire_types import NEVER
 from postroom.directory import mail_accounts
 from postroom.messages import html_text, search
-from postroom.messages.item_details import Item
+from postroom.messages.item_details import Item, Reader
 from postroom.messages.records import Attachment, CustomHeader, Importance
-from postroom.settings import Settings
 from postroom.storage.database import Tx
 
 _PRIORITIES: Final[dict[Importance | None, EMailPriority]] = {
@@ -81,13 +78,6 @@ _PROGRAMS: Final = frozenset(
     }
 )
 """Endings of files that a computer may run when they are opened."""
-
-
-class Reader(Struct, frozen=True, kw_only=True):
-    """Who reads."""
-
-    settings: Settings
-    user_id: int
 
 
 def whole(tx: Tx, reader: Reader, item: Item, *, with_files: bool) -> EMailEntity:
