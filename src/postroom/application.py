@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from postroom.delivery import eml
 from postroom.dialects import onlyoffice, postroom, schoology, superoffice, usos
 from postroom.dialects.schoology import scopes as schoology_scopes
 from postroom.dialects.usos import scopes as usos_scopes
@@ -33,6 +34,9 @@ _CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4, "/api/2.0/authenti
 
 SCOPES: Final = {key: scope.allows for key, scope in usos_scopes.SCOPES.items()} | {schoology_scopes.SCOPE: schoology_scopes.WORDS}
 """Every scope of every dialect, and what a person allows with it, in ``pl`` and ``en``."""
+
+PORTS: Final = superoffice.Ports(as_file=eml.of_item)
+"""What dialects have the delivery side do, which they cannot reach themselves."""
 
 _log: Final = structlog.get_logger("postroom.http")
 
@@ -53,7 +57,7 @@ def application(store: Store) -> ASGIApp:
             onlyoffice.downloads(store),
             onlyoffice.uploads(store),
             Mount("/postroom/v1", postroom.application(store)),
-            superoffice.mount(store),  # last: the first part of its paths may be a tenant of any name
+            superoffice.mount(store, ports=PORTS),  # last: the first part of its paths may be a tenant of any name
         ],
         redirect_slashes=False,
         default=_not_found,

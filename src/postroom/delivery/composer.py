@@ -13,14 +13,14 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from postroom.delivery import bodies, fields, headers, mime, text
+from postroom.delivery import bodies, fields, headers, mime
 from postroom.delivery.bodies import Letter
 from postroom.delivery.contexts import MAX_NAMED, Context, File
 from postroom.delivery.mail import Mail, joined, sealed
 from postroom.delivery.mime import Part, Piece, Values
 from postroom.delivery.records import Due
 from postroom.errors import Invalid, NotFound, Unavailable
-from postroom.messages import calendars, message_ids, options, templates
+from postroom.messages import calendars, html_text, message_ids, options, templates
 from postroom.messages.records import MAX_MAIL_FILES, MailOptions
 from postroom.settings import Settings
 from postroom.storage.secrets import Vault
@@ -78,7 +78,7 @@ class Skeleton(Struct, frozen=True, kw_only=True):
         identifier = f"Message-ID: {message_ids.made(self.vault, self.domain, self.message_id, recipient.id)}\r\n".encode("ascii")
         if not self.is_template:
             return joined((self.head, own, identifier, *self.tail))  # type: ignore[arg-type]  # only templates have slots
-        plain = {name: text.normalised(value) for name, value in templates.decoded(recipient.variables).items()}
+        plain = {name: html_text.normalised(value) for name, value in templates.decoded(recipient.variables).items()}
         escaped = {name: html.escape(value) for name, value in plain.items()} if self.is_html else plain
         values = Values(plain, escaped)
         filled = [piece if isinstance(piece, bytes) else sealed(piece.fill(values)) for piece in self.tail]

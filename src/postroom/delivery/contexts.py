@@ -8,7 +8,9 @@ from sqlalchemy import and_, func, null, select
 
 from postroom.directory import people
 from postroom.directory.values import chunks
-from postroom.messages import attachments, queueing
+from postroom.errors import NotFound
+from postroom.messages import attachments, items, queueing
+from postroom.messages.items import Found, Key
 from postroom.messages.records import Attachment, ContentFormat, Disposition, Language, Role
 from postroom.settings import Settings
 from postroom.storage.database import Tx
@@ -112,6 +114,28 @@ def load_copy(tx: Tx, settings: Settings, vault: Vault, message_id: int) -> Cont
         bcc=_of_role(named, message_id, "bcc"),
         only_recipient=first[0] if len(first) == 1 and not context.shared else None,
     )
+
+
+def load_item(tx: Tx, settings: Settings, vault: Vault, user_id: int, key: Key) -> Context:
+    """Read the context of the mail that a person has as an item: their own copy of what they wrote, what came as it came.
+
+    What came names whom it names to everybody, or the person alone, if each got a mail of their own. Raises ``NotFound("message", key)``.
+    """
+    found = items.get(tx, user_id, key)
+    context = load_copy(tx, settings, vault, found.message_id) if key.own else _as_it_came(tx, settings, vault, found)
+    if context is None:
+        raise NotFound("message", key)
+    return context
+
+
+def _as_it_came(tx: Tx, settings: Settings, vault: Vault, found: Found) -> Context | None:
+    context = load(tx, settings, vault, [found.message_id]).get(found.message_id)
+    if context is None or context.shared:
+        return context
+    name = func.coalesce(recipients.c.name, func.nullif(people.full_name(), ""), "")
+    line = select(name, recipients.c.email).outerjoin(users, users.c.id == recipients.c.user_id).where(recipients.c.id == found.id)
+    shown, email = tx.execute(line).one()
+    return structs.replace(context, to=((shown, email),) if email else (), only_recipient=found.id)
 
 
 def _load_chunk(tx: Tx, settings: Settings, vault: Vault, ids: list[int]) -> dict[int, Context]:

@@ -1,4 +1,4 @@
-"""Putting items elsewhere and marking them: the trash, spam, folders of one's own, and back; read, unread, important.
+"""Putting items elsewhere and marking them: the trash, spam, folders of one's own, and back; read, unread, important, answered.
 
 All of it is one person's own affair. What lies in the trash or among spam is deleted for those who know no trash (``mailboxes``), and
 comes back to the folder that it belongs to. Of the keys given those count that the person has: whatever else is there stays as
@@ -64,6 +64,11 @@ def mark_read(tx: Tx, user_id: int, keys: Iterable[Key], now: int, *, read: bool
 def mark_important(tx: Tx, user_id: int, keys: Iterable[Key], *, important: bool) -> None:
     """Mark items important, or not."""
     _set(tx, items.find(tx, user_id, keys), {"important": important})
+
+
+def mark_replied(tx: Tx, user_id: int, keys: Iterable[Key], now: int) -> None:
+    """Mark items answered now, by a mail that this store need not know of."""
+    _set(tx, items.find(tx, user_id, keys), {"replied_at": now})
 
 
 def _file(tx: Tx, user_id: int, found: list[Found], values: dict[str, Any], now: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, exists, func, null, select
+from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, null, select
 
 from postroom.directory import named_mailboxes, people
 from postroom.directory.records import Mailbox
@@ -17,7 +17,7 @@ from postroom.directory.values import chunks
 from postroom.messages import attachments, item_sources, labels, letter_records, markup, message_ids, options, search
 from postroom.messages.item_sources import FolderName
 from postroom.messages.items import Found, Key
-from postroom.messages.records import Attachment
+from postroom.messages.records import Attachment, MailOptions
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
@@ -56,11 +56,12 @@ class Item(Struct, frozen=True, kw_only=True):
     subject: str
     introduction: str
     content: str
-    """HTML is made safe (``markup``), and shows files of the message by their Content-IDs; empty in lists."""
+    """HTML is made safe (``markup``) unless it was asked for as it is; it shows files by their Content-IDs. Empty in lists."""
     content_format: str
     important: bool
     unread: bool
-    answered: bool
+    replied_at: int | None
+    """When the person last answered it, here or as they said (``filing.mark_replied``)."""
     has_files: bool
     calendar_uid: str
     """Of the event that it brings; empty if there is none."""
@@ -72,6 +73,12 @@ class Item(Struct, frozen=True, kw_only=True):
     answers: str
     files: list[Attachment]
     """Empty in lists."""
+    mail: MailOptions
+
+    @property
+    def answered(self) -> bool:
+        """Whether the person answered it."""
+        return self.replied_at is not None
 
 
 class Reader(Struct, frozen=True, kw_only=True):
@@ -82,8 +89,11 @@ class Reader(Struct, frozen=True, kw_only=True):
     user_id: int
 
 
-def load(tx: Tx, reader: Reader, found: Sequence[Found], *, whole: bool = False) -> list[Item]:
-    """Return items in the order given, ``whole`` with their texts and files. Four statements for each 500, one more for files."""
+def load(tx: Tx, reader: Reader, found: Sequence[Found], *, whole: bool = False, safe: bool = True) -> list[Item]:
+    """Return items in the order given, ``whole`` with their texts and files. Four statements for each 500, one more for files.
+
+    Unless ``safe``, HTML is as its author wrote it: for programs that take care of it themselves.
+    """
     rows: dict[Key, Row[Any]] = {}
     for own in (False, True):
         for chunk in chunks(one.id for one in found if bool(one.own) == own):
@@ -92,7 +102,14 @@ def load(tx: Tx, reader: Reader, found: Sequence[Found], *, whole: bool = False)
     labelled = labels.of_items(tx, rows)
     attached = attachments.of_messages(tx, [one.message_id for one in found]) if whole else {}
     return [
-        _item(reader, one, rows[one.key], labelled.get(one.key, []), attached.get(one.message_id, []), whole=whole)
+        _item(
+            reader,
+            one,
+            rows[one.key],
+            labelled.get(one.key, []),
+            attached.get(one.message_id, []),
+            content=_content(rows[one.key], attached.get(one.message_id, []), safe=safe) if whole else "",
+        )
         for one in found
         if one.key in rows
     ]
@@ -102,7 +119,7 @@ def _selected(reader: Reader, *, own: bool, whole: bool) -> Select[Any]:
     a = institutional_addresses.c
     answer = messages.alias("answer")
     sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.message_id == _m.id).correlate(messages).scalar_subquery()
-    answered = exists().where(answer.c.in_reply_to == _m.id, answer.c.author_id == reader.user_id, answer.c.sent_at.is_not(None))
+    answered = select(func.max(answer.c.sent_at)).where(answer.c.in_reply_to == _m.id, answer.c.author_id == reader.user_id)
     item = messages.c if own else recipients.c
     columns = (
         item.id.label("item"),
@@ -122,7 +139,7 @@ def _selected(reader: Reader, *, own: bool, whole: bool) -> Select[Any]:
         _m.sent_at,
         _m.options,
         _m.mail,
-        answered.correlate(messages).label("answered"),
+        func.coalesce(item.replied_at, answered.correlate(messages).scalar_subquery()).label("replied_at"),
         item_sources.has_files(_m.id).correlate(messages).label("has_files"),
         case((_m.letter, null()), else_=_roll()).label("roll"),
         func.coalesce(a.name, people.full_name()).label("author"),
@@ -144,7 +161,7 @@ def _roll() -> ColumnElement[str]:
     return select(func.aggregate_strings(cast(listed.c.line, Text), "\n")).correlate(messages).scalar_subquery()
 
 
-def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], attached: list[Attachment], *, whole: bool) -> Item:
+def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], attached: list[Attachment], *, content: str) -> Item:
     own = found.key.own
     mail = options.decoded(row.mail)
     to, cc, bcc = _named(row, own=own)
@@ -165,19 +182,25 @@ def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], att
         address=_address(row, own=own),
         subject=row.subject,
         introduction=introduction,
-        content=markup.safe(row.content, row.content_format, {file.content_id or "" for file in attached}) if whole else "",
+        content=content,
         content_format=row.content_format,
         important=row.important,
         unread=bool(row.unread),
-        answered=bool(row.answered),
+        replied_at=row.replied_at,
         has_files=bool(row.has_files),
         calendar_uid=_uid(mail.calendar.ics) if mail.calendar is not None else "",
-        size=row.size,
+        size=int(row.size),
         label_ids=label_ids,
         identifier=_identifier(reader, found, row, mail.message_id),
         answers=mail.in_reply_to.strip("<>"),
         files=attached,
+        mail=mail,
     )
+
+
+def _content(row: Row[Any], attached: list[Attachment], *, safe: bool) -> str:
+    shown = {file.content_id or "" for file in attached}
+    return markup.safe(row.content, row.content_format, shown) if safe else row.content
 
 
 _FOLDERS: Final[dict[str, FolderName]] = {"trash": "trash", "spam": "spam"}

@@ -66,6 +66,11 @@ def page(tx: Tx, user_id: int, wanted: Wanted, start: int, limit: int) -> tuple[
     return ordered(tx, lists, start, limit, oldest_first=wanted.oldest_first), sum(total)
 
 
+def first(tx: Tx, user_id: int, wanted: Wanted, limit: int) -> list[Found]:
+    """Return the first items of a list. One statement, and one for each query of words and kind of items."""
+    return ordered(tx, _lists(tx, user_id, wanted), 0, limit, oldest_first=wanted.oldest_first)
+
+
 def beside(tx: Tx, user_id: int, wanted: Wanted, key: Key, *, before: bool = False) -> Key | None:
     """Return the item behind one in a list, or the one before; ``None`` at its end. Two statements. Raises ``NotFound("message", …)``."""
     found = _beyond(tx, user_id, wanted, get(tx, user_id, key), before=before, limit=1, heads_only=False)

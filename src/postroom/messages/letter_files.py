@@ -15,7 +15,7 @@ from postroom.errors import TooLarge
 from postroom.messages import threads
 from postroom.messages.attachments import CONTENT_ID, clean_filename, safe_type
 from postroom.messages.letter_records import MAX_FILENAME, MAX_FILES, MAX_FILES_SIZE, LetterFile
-from postroom.messages.records import NewAttachment
+from postroom.messages.records import Disposition, NewAttachment
 from postroom.storage.database import Tx
 from postroom.storage.tables import attachments, messages, recipients
 
@@ -83,7 +83,7 @@ def replace(tx: Tx, message_id: int, chosen: Chosen, body: str, now: int) -> lis
     new: list[dict[str, Any]] = []
     for row in chosen.rows:
         content_id = _content_id(chosen.content_ids[row.id]) or row.content_id
-        placed = {"disposition": "inline" if content_id and f"cid:{content_id}" in body else "attachment", "content_id": content_id}
+        placed = {"disposition": _disposition(content_id, body), "content_id": content_id}
         own = row.id if row.id in named else copies.pop(row.blob_key, None)
         if own is None:
             copied = {name: getattr(row, name) for name in ("blob_key", "filename", "content_type", "size", "md5")}
@@ -100,22 +100,21 @@ def replace(tx: Tx, message_id: int, chosen: Chosen, body: str, now: int) -> lis
     return [had[number].blob_key for number in gone]
 
 
+def add(tx: Tx, message_id: int, files: Sequence[NewAttachment], body: str, now: int) -> None:
+    """Attach files that are in the blob store already to a letter whose row is locked. Raises as ``insert_checked``."""
+    if not files:
+        return
+    check_sizes([*(file.size for file in files), *tx.scalars(select(_a.size).where(_a.message_id == message_id))])
+    tx.execute(insert(attachments), [_row(message_id, file, body, now) for file in files])
+
+
 def insert_checked(tx: Tx, message_id: int, new: NewAttachment, now: int) -> int:
     """Attach a file that is in the blob store already to a letter whose row is locked; return its number.
 
     Raises ``TooLarge`` and ``Invalid`` (``filename``), and as ``distinct``, with the files that are there.
     """
-    filename = clean_filename(new.filename, MAX_FILENAME)
+    values = _row(message_id, new, "", now)  # an attachment, until a body shows it
     check_sizes([new.size, *tx.scalars(select(_a.size).where(_a.message_id == message_id))])
-    values = {
-        **structs.asdict(new),
-        "message_id": message_id,
-        "filename": filename,
-        "content_type": safe_type(new.content_type, filename),
-        "disposition": "attachment",  # until a body shows it
-        "content_id": _content_id(new.content_id or ""),
-        "created_at": now,
-    }
     return int(tx.execute(insert(attachments).values(values).returning(_a.id)).scalar_one())
 
 
@@ -129,6 +128,24 @@ def remove(tx: Tx, message_id: int, attachment_id: int) -> list[str]:
     """Take a file from a letter whose row is locked, if it has it; return the key of its blob."""
     own = _a.id.in_(known([attachment_id])) & (_a.message_id == message_id)
     return list(tx.scalars(delete(attachments).where(own).returning(_a.blob_key)))
+
+
+def _row(message_id: int, new: NewAttachment, body: str, now: int) -> dict[str, Any]:
+    filename = clean_filename(new.filename, MAX_FILENAME)
+    content_id = _content_id(new.content_id or "")
+    return {
+        **structs.asdict(new),
+        "message_id": message_id,
+        "filename": filename,
+        "content_type": safe_type(new.content_type, filename),
+        "disposition": _disposition(content_id, body),
+        "content_id": content_id,
+        "created_at": now,
+    }
+
+
+def _disposition(content_id: str | None, body: str) -> Disposition:
+    return "inline" if content_id and f"cid:{content_id}" in body else "attachment"
 
 
 def _content_id(given: str) -> str | None:

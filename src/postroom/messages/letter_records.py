@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from postroom.directory.records import Mailbox
 from postroom.errors import Invalid
-from postroom.messages.records import MAX_MAIL_FILES, NewAttachment
+from postroom.messages.records import MAX_MAIL_FILES, CustomHeader, Importance, NewAttachment
 
 MAX_RECIPIENTS: Final = 2_000
 """Entries of To, Cc and Bcc together: some relays cut longer headers off."""
@@ -45,7 +45,12 @@ class Letter(Struct, frozen=True, kw_only=True):
     subject: str = ""
     body: str = ""
     """HTML."""
+    text: str | None = None
+    """The text part in place of one made of the HTML; without HTML it is all that there is."""
     important: bool = False
+    """To its author."""
+    importance: Importance | None = None
+    """What the mail says of it; ``None``: nothing, or that it is important if it is."""
     read_receipt: bool = False
     delivery_receipt: bool = False
     calendar: str = ""
@@ -56,6 +61,11 @@ class Letter(Struct, frozen=True, kw_only=True):
     mime_reply_to: str = ""
     """Message-ID of the mail that it answers."""
     files: tuple[LetterFile, ...] = ()
+    new_files: tuple[NewAttachment, ...] = ()
+    """Files in the blob store that are to be its own, after all others. When the call is refused, its caller deletes them."""
+    headers: tuple[CustomHeader, ...] = ()
+    identifier: str = ""
+    """The Message-ID that the author's program gave it: ``letter_identifiers``."""
 
 
 class LetterOptions(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,6 +86,10 @@ class SavedLetter(Struct, frozen=True, kw_only=True):
     message_id: int
     blob_keys: list[str]
     """Files that may be needed by nobody now, to be deleted after the commit (``attachments.blobs_in_use``)."""
+    identifier: str
+    """Message-ID, without angle brackets."""
+    sent_at: int | None = None
+    """In milliseconds; of one that was sent before, when that was."""
 
 
 def encoded(options: LetterOptions) -> str:

@@ -24,6 +24,7 @@ from postroom.messages import (
     calendars,
     labels,
     letter_files,
+    letter_identifiers,
     letter_records,
     letter_rolls,
     letter_threads,
@@ -35,6 +36,7 @@ from postroom.messages import (
     threads,
 )
 from postroom.messages.letter_files import Chosen
+from postroom.messages.letter_identifiers import Named
 from postroom.messages.letter_records import MAX_BODY, MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
 from postroom.messages.letter_rolls import Entry
 from postroom.messages.records import Calendar, MailOptions, NewAttachment, Role
@@ -69,6 +71,8 @@ class _Prepared(Struct, frozen=True):
     files: Chosen
     stored: Row[*tuple[Any, ...]] | None
     """What is there of it already, locked."""
+    identifier: str
+    """The Message-ID that is to be kept as given; empty for none."""
     calendar_file_id: int | None = None
     """Under which its calendar is to be shown as a file."""
 
@@ -78,9 +82,13 @@ def save_draft(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Saved
 
     Raises the first of these that holds: ``Invalid("from", …)`` (``required``, ``malformed``), ``NotFound("account", address)``,
     ``NotFound("message", id)``, ``WrongState("draft_required")``, ``TooLarge`` named ``stored_body``, ``attachments``, ``files``,
-    ``recipients``, ``subject`` or ``body``, and ``Invalid`` for the last two.
+    ``recipients``, ``subject``, ``body``, ``text`` or ``headers``, and ``Invalid`` for the last four, a ``filename`` and ``message_id``.
+    A draft of the author's that has the given Message-ID is changed, in place of a new one; what was sent keeps it for itself.
     """
-    return _save(tx, desk, letter, message_id, is_template=False)
+    named = letter_identifiers.find(tx, desk.vault, desk.author_id, letter.identifier)
+    if named is not None and named.is_sent:
+        letter, named = structs.replace(letter, identifier=""), None
+    return _save(tx, desk, letter, _number(message_id, named), is_template=False)
 
 
 def save_template(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter:
@@ -95,7 +103,15 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     nobody in To, Cc and Bcc; what ``save_draft`` raises; ``Invalid("from", "refused")`` for an address that letters do not leave
     from; ``Invalid`` named ``to``, ``cc`` or ``bcc`` for an entry that letters do not go to. Of two simultaneous calls for one draft
     one sends, the other gets ``draft_required``. The number of statements does not depend on the number of recipients.
+
+    A letter whose given Message-ID one of the author's has already, which was sent, is not sent again: what is returned is that one, and
+    the new files as files that nobody needs. A draft that has it, or a letter that reached nobody, is sent in its place.
     """
+    named = letter_identifiers.find(tx, desk.vault, desk.author_id, letter.identifier)
+    if named is not None and named.is_sent:
+        unneeded = [file.blob_key for file in letter.new_files]
+        return SavedLetter(message_id=named.message_id, blob_keys=unneeded, identifier=named.identifier, sent_at=named.sent_at)
+    message_id = _number(message_id, named)
     if letter.sender.strip() and not (letter.to or letter.cc or letter.bcc):
         raise Invalid("to", "required")
     prepared = _prepare(tx, desk, letter, message_id)
@@ -116,16 +132,11 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
-    labels.put_by_sender(tx, saved.message_id, prepared.sender.email)
-    if not (letter.automatic_reply or letter.calendar):
-        autoreplies.await_replies(tx, desk.author_id, saved.message_id)
-    if letter.automatic_reply:
-        answered = [entry.mailbox.email for entry in entries if entry.role == "to"]
-        autoreplies.note(tx, desk.author_id, prepared.sender.email, answered, desk.now)
+    _let_mailboxes_act(tx, desk, saved.message_id, prepared, entries)
     if not queued:
         reports.settle(tx, desk.settings, [saved.message_id], desk.now)
     wakeup.notify(tx)
-    return saved
+    return structs.replace(saved, sent_at=desk.now)
 
 
 def add_file(tx: Tx, author_id: int, message_id: int, new: NewAttachment, now: int) -> int:
@@ -164,6 +175,16 @@ def _is_at_home(row: Row[*tuple[Any, ...]]) -> bool:
     return is_editable(row) and row.folder_id is None
 
 
+def _let_mailboxes_act(tx: Tx, desk: Desk, message_id: int, prepared: _Prepared, entries: list[Entry]) -> None:
+    """Let the mailboxes that a letter came to do what their owners want done by itself."""
+    letter, sender = prepared.letter, prepared.sender.email
+    labels.put_by_sender(tx, message_id, sender)
+    if not (letter.automatic_reply or letter.calendar):
+        autoreplies.await_replies(tx, desk.author_id, message_id)
+    if letter.automatic_reply:
+        autoreplies.note(tx, desk.author_id, sender, [entry.mailbox.email for entry in entries if entry.role == "to"], desk.now)
+
+
 def _save(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template: bool) -> SavedLetter:
     prepared = _prepare(tx, desk, letter, message_id, is_template=is_template)
     saved = _write(tx, desk, prepared, {"options": _options(prepared, is_template=is_template)})
@@ -183,7 +204,16 @@ def _prepare(tx: Tx, desk: Desk, letter: Letter, message_id: int, *, is_template
         raise TooLarge("recipients", MAX_RECIPIENTS)
     check_line("subject", letter.subject, MAX_SUBJECT)
     check_text("body", letter.body, MAX_BODY)
-    return _Prepared(letter, sender, files, stored)
+    check_text("text", letter.text or "", MAX_BODY)
+    options.check_headers(letter.headers)
+    return _Prepared(letter, sender, files, stored, letter_identifiers.kept(desk.vault, letter.identifier))
+
+
+def _number(message_id: int, named: Named | None) -> int:
+    """Return the number of the letter that is meant. Raises ``WrongState("message_id_in_use")`` if two are."""
+    if named is not None and message_id not in {0, named.message_id}:
+        raise WrongState("message_id_in_use")
+    return message_id if named is None else named.message_id
 
 
 def _sender(tx: Tx, author_id: int, given: str) -> OwnedAddress:
@@ -246,18 +276,21 @@ def _as_written(addresses: Iterable[str]) -> tuple[str, ...]:
 def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> SavedLetter:
     letter, stored = prepared.letter, prepared.stored
     number = bulk.reserve_ids(tx, messages, 1)[0] if stored is None else stored.id
-    body = letter.body or EMPTY_BODY
+    is_plain = not letter.body and letter.text is not None
+    body = "" if is_plain else letter.body or EMPTY_BODY
+    mail = _mail(desk, prepared, number, text=None if is_plain else letter.text)
     row = {
         "letter": True,
         "shared": True,
         "important": letter.important,
         "subject": letter.subject,
-        "content": body,
-        "content_format": "html",
+        "content": letter.text if is_plain else body,
+        "content_format": "plain" if is_plain else "html",
         "language": people.get(tx, desk.author_id).language,
         "from_address_id": prepared.sender.address_id,
-        "mail": options.encoded(_mail(desk, prepared, number)),
+        "mail": options.encoded(mail),
         "modified_at": desk.now,
+        **({"given_id": prepared.identifier} if prepared.identifier else {}),
         **values,
     }
     if stored is None:
@@ -265,23 +298,27 @@ def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> S
         tx.execute(insert(messages).values({**new, **row}))
     else:
         tx.execute(update(messages).where(_m.id == number).values(row))
-    return SavedLetter(message_id=number, blob_keys=letter_files.replace(tx, number, prepared.files, body, desk.now))
+    gone = letter_files.replace(tx, number, prepared.files, body, desk.now)
+    letter_files.add(tx, number, letter.new_files, body, desk.now)
+    return SavedLetter(message_id=number, blob_keys=gone, identifier=mail.message_id)
 
 
-def _mail(desk: Desk, prepared: _Prepared, number: int) -> MailOptions:
+def _mail(desk: Desk, prepared: _Prepared, number: int, *, text: str | None) -> MailOptions:
     """Return what the mail is to be like. Its Message-ID is made when it is saved first, and stays."""
     letter, sender = prepared.letter, prepared.sender
-    identifier = "" if prepared.stored is None else options.decoded(prepared.stored.mail).message_id
+    stored = "" if prepared.stored is None else options.decoded(prepared.stored.mail).message_id
     return MailOptions(
         sender=None if sender.address_id is not None else Mailbox(sender.name, sender.email),
-        importance="highest" if letter.important else None,
+        importance=letter.importance or ("highest" if letter.important else None),
         read_receipt=letter.read_receipt,
         delivery_receipt=letter.delivery_receipt,
         automatic="replied" if letter.automatic_reply else "",
         marked_generated=bool(letter.calendar),
         in_reply_to=letter_threads.answered(letter),
-        message_id=identifier or message_ids.made(desk.vault, desk.settings.mail.domain, number).strip("<>"),
+        message_id=prepared.identifier or stored or message_ids.made(desk.vault, desk.settings.mail.domain, number).strip("<>"),
+        text=text,
         signature=False,
+        headers=letter.headers,
         calendar=_calendar(letter.calendar, prepared.calendar_file_id) if letter.calendar else None,
     )
 

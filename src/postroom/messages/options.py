@@ -5,6 +5,7 @@ repaired, always refused: somebody tried to write a header of their own.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -17,6 +18,8 @@ from postroom.messages import calendars
 from postroom.messages.records import MAX_CONTENT, MAX_FILENAME, CustomHeader, MailOptions
 from postroom.messages.texts import check_line, check_text
 
+MAX_TEXT: Final = 8_388_608
+"""Characters of the text part of a shared message, which may be a letter (``letter_records.MAX_BODY``)."""
 MAX_HEADERS: Final = 50
 MAX_HEADER: Final = 4_000
 """Characters of the value of a custom header."""
@@ -97,13 +100,18 @@ def check(options: MailOptions, *, shared: bool) -> None:
             raise Invalid("reply_to", "an address is needed")
     _check_identifiers(options, shared=shared)
     if options.text is not None:
-        check_text("text", options.text, MAX_CONTENT)
-    _check_count("headers", len(options.headers), MAX_HEADERS)
-    for header in options.headers:
-        check_header(header)
+        check_text("text", options.text, MAX_TEXT if shared else MAX_CONTENT)
+    check_headers(options.headers)
     if options.calendar is not None:
         calendars.method(options.calendar.ics)
         check_line("calendar", options.calendar.filename, MAX_FILENAME)
+
+
+def check_headers(headers: Sequence[CustomHeader]) -> None:
+    """Check custom header fields. Raises as ``check_header``, and ``Invalid("headers", …)`` for more than ``MAX_HEADERS``."""
+    _check_count("headers", len(headers), MAX_HEADERS)
+    for header in headers:
+        check_header(header)
 
 
 def check_header(header: CustomHeader) -> None:
@@ -124,6 +132,14 @@ def identifier(parameter: str, value: str) -> str:
     return f"<{found[1]}>"
 
 
+def check_own_identifier(value: str) -> str:
+    """Return the Message-ID that a mail is to have, in angle brackets. Raises ``Invalid("message_id", …)``."""
+    found = identifier("message_id", value)
+    if not re.fullmatch(r"<[^@]+@[^@]+>", found):
+        raise Invalid("message_id", "no Message-ID of the form left@right")
+    return found
+
+
 def _check_identifiers(options: MailOptions, *, shared: bool) -> None:
     if options.in_reply_to:
         identifier("in_reply_to", options.in_reply_to)
@@ -133,8 +149,7 @@ def _check_identifiers(options: MailOptions, *, shared: bool) -> None:
     if options.message_id:
         if not shared:
             raise Invalid("message_id", "only a shared message has one for all recipients")
-        if not re.fullmatch(r"<[^@]+@[^@]+>", identifier("message_id", options.message_id)):
-            raise Invalid("message_id", "no Message-ID of the form left@right")
+        check_own_identifier(options.message_id)
 
 
 def _check_mailbox(parameter: str, mailbox: Mailbox, *, nameless: bool) -> None:

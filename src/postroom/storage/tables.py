@@ -323,6 +323,7 @@ messages: Final = Table(
         "mail", Text, nullable=False, server_default="{}"
     ),  # JSON: what the composer is to do beyond text (messages.records.MailOptions)
     Column("options", Text, nullable=False, server_default="{}"),  # JSON: what only one dialect knows of
+    Column("given_id", Text),  # Message-ID that its author's program chose, without angle brackets: it is sent once (letter_identifiers)
     Column("foreign_parent", Text),  # Message-ID of the mail that it answers, if that is none of ours: what else answers it is one thread
     Column("status", Text, nullable=False, server_default="draft"),
     Column("audience_version", Integer, nullable=False, server_default="0"),  # grows with each change of the audience
@@ -339,6 +340,7 @@ messages: Final = Table(
     Column("important", Boolean, nullable=False, server_default=false()),  # to its author
     Column("place", Text),  # trash or spam: deleted_at is set, and the author can take it out again
     Column("folder_id", ForeignKey("user_folders.id")),  # of the author's own, instead of the one that it belongs to
+    Column("replied_at", BigInteger),  # when its author said so; answers that are ours say so by themselves
     CheckConstraint("kind IN ('message', 'summary')", name="kind"),
     CheckConstraint("status IN ('draft', 'pending', 'sent', 'error')", name="status"),
     CheckConstraint("content_format IN ('plain', 'html')", name="content_format"),
@@ -369,6 +371,14 @@ messages: Final = Table(
         "foreign_parent",
         sqlite_where=text("foreign_parent IS NOT NULL"),
         postgresql_where=text("foreign_parent IS NOT NULL"),
+    ),
+    Index(
+        "uq_messages_given_id",
+        "given_id",
+        "author_id",
+        unique=True,
+        sqlite_where=text("given_id IS NOT NULL"),
+        postgresql_where=text("given_id IS NOT NULL"),
     ),
     Index(
         "ix_messages_bounced_at", "bounced_at", sqlite_where=text("bounced_at IS NOT NULL"), postgresql_where=text("bounced_at IS NOT NULL")
@@ -628,6 +638,7 @@ recipients: Final = Table(
     Column("important", Boolean, nullable=False, server_default=false()),  # to this person
     Column("place", Text),  # trash or spam: deleted_at is set, and the person can take it out again
     Column("folder_id", ForeignKey("user_folders.id")),  # of the person's own, instead of the inbox
+    Column("replied_at", BigInteger),  # when the person said that they answered; answers that are ours say so by themselves
     CheckConstraint(
         "state IN ('listed', 'queued', 'sending', 'deferred', 'unknown', 'delivered', 'failed', 'suppressed', 'expired', 'cancelled')",
         name="state",

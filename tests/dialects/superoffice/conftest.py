@@ -10,6 +10,7 @@ import requests
 from argon2 import PasswordHasher
 
 from postroom import clock
+from postroom.application import PORTS
 from postroom.dialects.superoffice import mount
 from postroom.dialects.superoffice.application import METHODS
 from postroom.dialects.superoffice.operation import Methods
@@ -46,13 +47,13 @@ class Api:
         """Serve with other settings of the dialect."""
         changed = msgspec.structs.replace(self.store.settings.superoffice, **values)
         self.store = msgspec.structs.replace(self.store, settings=msgspec.structs.replace(self.store.settings, superoffice=changed))
-        self.server.serve(mount(self.store, self.methods))
+        self.server.serve(mount(self.store, self.methods, ports=PORTS))
 
     def serve(self, *methods: Any) -> None:
         """Serve more methods, or others instead of those that have the same names."""
         others = {one.name for one in methods}
         self.methods = (*(one for one in self.methods if one.name not in others), *methods)
-        self.server.serve(mount(self.store, self.methods))
+        self.server.serve(mount(self.store, self.methods, ports=PORTS))
 
     def person(self, first: str, last: str, email: str) -> int:
         number: int = self.write(people.add, NewPerson(first_name=first, last_name=last, email=email), clock.now())

@@ -17,20 +17,33 @@ from postroom.clock import SECOND
 from postroom.dialects.parameters import BadParameter, Pairs, decode
 from postroom.dialects.rate_limit import RateLimit
 from postroom.dialects.responses import packed, send_response
-from postroom.dialects.superoffice import answers, auth, body, dates, defaults, descriptions, errors, openapi
+from postroom.dialects.superoffice import (
+    addresses,
+    answers,
+    auth,
+    body,
+    dates,
+    defaults,
+    descriptions,
+    errors,
+    mail_files,
+    mailbox,
+    openapi,
+)
 from postroom.dialects.superoffice.answers import Writer
 from postroom.dialects.superoffice.binder import bind
 from postroom.dialects.superoffice.call import Call
 from postroom.dialects.superoffice.errors import Refusal
 from postroom.dialects.superoffice.negotiation import Wanted, language, wanted
 from postroom.dialects.superoffice.operation import NAMES, Method, Methods
+from postroom.dialects.superoffice.ports import Ports
 from postroom.dialects.superoffice.routing import Found, find
 from postroom.dialects.superoffice.wire_types import Nothing, Stream
 from postroom.directory import sessions
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
-METHODS: Final[Methods] = (*defaults.METHODS,)
+METHODS: Final[Methods] = (*defaults.METHODS, *mailbox.METHODS, *mail_files.METHODS, *addresses.METHODS)
 """Every method that is served."""
 
 _WINDOW: Final = 10 * SECOND
@@ -46,9 +59,9 @@ _NAMES: Final = {name.lower(): name for name in NAMES}
 _log: Final = structlog.get_logger("postroom.superoffice")
 
 
-def mount(store: Store, methods: Methods = METHODS) -> Mount:
+def mount(store: Store, methods: Methods = METHODS, *, ports: Ports) -> Mount:
     """Return the mount of the interface, which is at the root: the first part of a path may be a tenant (§1.3)."""
-    mounted = Mount("", _Application(store, methods))
+    mounted = Mount("", _Application(store, methods, ports))
     mounted.path_regex = re.compile("^/(?P<path>(?:[^/]+/)?(?:api|swagger)(?:/.*)?)$", re.IGNORECASE | re.DOTALL)
     return mounted
 
@@ -56,8 +69,9 @@ def mount(store: Store, methods: Methods = METHODS) -> Mount:
 class _Application:
     """Serves every path of the interface."""
 
-    def __init__(self, store: Store, methods: Methods) -> None:
+    def __init__(self, store: Store, methods: Methods, ports: Ports) -> None:
         self.store: Final = store
+        self.ports: Final = ports
         self.methods: Final[Mapping[str, Method[Any]]] = {one.name: one for one in methods}
         self._limit: Final = RateLimit(store.settings.superoffice.rate_limit, _WINDOW)
         self._document: Final = openapi.document(methods)
@@ -139,7 +153,7 @@ class _Application:
         zone = dates.wanted(request.headers.get("so-timezone"), settings.timezone)
         query = decode(request.scope["query_string"])
         writer = Writer(dates=zone, chosen=_selection(method, query), as_xml=asked.xml)
-        call = Call(store=self.store, user_id=user_id, now=now, dates=zone, language=language(request.headers))
+        call = Call(store=self.store, ports=self.ports, user_id=user_id, now=now, dates=zone, language=language(request.headers))
         given = await self._given(request, method, query, zone)
         result = await method.handler(call, given)
         headers = {"SO-TimeZone": str(zone.zone)}

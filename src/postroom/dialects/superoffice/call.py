@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from msgspec import Struct
 
 from postroom.dialects.superoffice.dates import Dates
+from postroom.dialects.superoffice.ports import Ports
 from postroom.directory import people
 from postroom.directory.records import Person
 from postroom.settings import Settings
@@ -20,6 +21,7 @@ class Call(Struct, frozen=True, kw_only=True):
     """One call of one method."""
 
     store: Store
+    ports: Ports
     user_id: int
     """Who is calling."""
     now: int

@@ -1,0 +1,22 @@
+"""What the delivery side does for the interface, which stands beside it and cannot reach it: the application puts it in."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from postroom.messages.items import Key
+from postroom.storage.store import Store
+
+
+class AsFile(Protocol):
+    """Makes a file (RFC 5322) of the mail that a person has as an item."""
+
+    async def __call__(self, store: Store, user_id: int, key: Key, *, with_files: bool) -> bytes:
+        """Return the file. Raises ``NotFound("message", key)``, ``Invalid`` and ``Unavailable``."""
+        ...
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """Every one of them."""
+
+    as_file: AsFile
