@@ -51,7 +51,7 @@ def test_drafts_are_from_the_other_address_and_keep_all_else(school: School, jan
     senders = {number: shown(school, jan, number).address for number in (draft, other, thrown, template, sent)}
     assert senders == {draft: OFFICE, other: OFFICE, thrown: own, template: own, sent: own}
     after = shown(school, jan, draft)
-    assert structs.replace(after, sender=before.sender, address=before.address, at=before.at) == before
+    assert structs.replace(after, sender=before.sender, address=before.address, at=before.at, mail=before.mail) == before
     assert after.sender == f'"The Office" <{OFFICE}>'
     assert set(school.run(search.find, jan.author_id, OFFICE, search.SENDER)) == {draft, other}
     assert school.run(letter_senders.reassign, jan.author_id, OFFICE, NOW, templates=True) == 1
