@@ -25,6 +25,7 @@ from postroom.settings import DEFAULT_RELAY, RelaySettings, RouteSettings, Setti
 PREFIX: Final = "POSTROOM_"
 _MIN_SECRET: Final = 32
 _RELAY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
+_TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class SettingsError(Exception):
@@ -115,6 +116,7 @@ def _check(settings: Settings) -> None:
     _check_mail(settings)
     _check_relays(settings)
     _check_contacts(settings)
+    _check_tenants(settings)
     for name, zone in [
         ("usos", settings.usos.timezone),
         ("onlyoffice", settings.onlyoffice.timezone),
@@ -124,6 +126,12 @@ def _check(settings: Settings) -> None:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise SettingsError(f"{name}.timezone: the name of a time zone is needed, such as Europe/Warsaw") from error
+
+
+def _check_tenants(settings: Settings) -> None:
+    for tenant in settings.superoffice.tenants:
+        if not _TENANT.fullmatch(tenant):
+            raise SettingsError(f"superoffice.tenants: {tenant!r} is no name; letters, digits, - and _")
 
 
 def _check_contacts(settings: Settings) -> None:

@@ -269,6 +269,13 @@ def test_the_size_of_a_body_is_bounded(sqlite_api: Api) -> None:
     assert sqlite_api.result("SaveEMail", {"subject": "x" * 1_000})["Subject"] == "x" * 1_000
 
 
+def test_a_long_file(sqlite_api: Api) -> None:
+    """Read, decoded, encoded and packed in threads, and still the same."""
+    content = b64encode(bytes(range(256)) * 4_000).decode()
+    body = {"emails": [{"subject": "x", "attachments": [{"stream": content}]}]}
+    assert sqlite_api.result("SendEMails", body)[0]["Attachments"][0]["Stream"] == content
+
+
 def test_methods_that_are_not_served(sqlite_api: Api) -> None:
     """§1.4: every name of the agent is known; the shape of the path is not enough."""
     served = {one.name for one in sqlite_api.methods}
