@@ -160,6 +160,14 @@ def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now
     return gone
 
 
+def draft(tx: Tx, author_id: int, message_id: int) -> int:
+    """Return the number of a draft of the author's, or of a letter that reached nobody, as it was given; 0 for anything else."""
+    own = (_m.author_id == author_id, _m.letter, _m.deleted_at.is_(None))
+    known = select(_m.id, _m.status, _m.sent_at).where(_m.id == message_id, *own) if 0 < message_id <= LARGEST_ID else None
+    row = None if known is None else tx.execute(known).one_or_none()
+    return row.id if row is not None and is_editable(row) else 0
+
+
 def is_editable(row: Row[*tuple[Any, ...]]) -> bool:
     """Tell by ``status`` and ``sent_at`` whether a letter may be changed and sent: a draft, a template, or one that reached nobody."""
     return bool(row.status == "draft" or (row.status == "error" and row.sent_at is None))

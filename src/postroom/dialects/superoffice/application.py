@@ -29,6 +29,7 @@ from postroom.dialects.superoffice import (
     mail_files,
     mailbox,
     openapi,
+    sending,
 )
 from postroom.dialects.superoffice.answers import Writer
 from postroom.dialects.superoffice.binder import bind
@@ -43,7 +44,7 @@ from postroom.directory import sessions
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
-METHODS: Final[Methods] = (*defaults.METHODS, *mailbox.METHODS, *mail_files.METHODS, *addresses.METHODS)
+METHODS: Final[Methods] = (*defaults.METHODS, *mailbox.METHODS, *mail_files.METHODS, *addresses.METHODS, *sending.METHODS)
 """Every method that is served."""
 
 _WINDOW: Final = 10 * SECOND
