@@ -20,7 +20,7 @@ from postroom.delivery.sent_copies import AT_ONCE, MAX_REFUSALS, ONE_HOST, judge
 from postroom.errors import Unavailable
 from postroom.messages import copies
 from postroom.messages.copies import Copy, ImapAccount
-from postroom.settings import DeliverySettings
+from postroom.settings import DeliverySettings, SuperofficeSettings
 from postroom.storage import tables
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
@@ -60,7 +60,10 @@ def impatient(store: Store) -> Store:
 
 @contextlib.asynccontextmanager
 async def copying(store: Store) -> AsyncIterator[asyncio.Task[None]]:
-    """The part of a worker that makes copies runs meanwhile; it is cancelled at the end, as a worker does."""
+    """The part of a worker that makes copies runs meanwhile, with leave to reach all that is asked for; it is cancelled at the end."""
+    ports = store.database.read_now(lambda tx: tx.scalars(select(tables.sent_copies.c.port)).all())
+    servers = SuperofficeSettings(incoming_servers=[f"127.0.0.1:{port}" for port in ports])
+    store = msgspec.structs.replace(store, settings=msgspec.structs.replace(store.settings, superoffice=servers))
     task = asyncio.create_task(sent_copies.keep_copying(store, "w", asyncio.Event()))
     try:
         yield task

@@ -61,6 +61,8 @@ class Skeleton(Struct, frozen=True, kw_only=True):
     """Whether it goes out with the null return path, so that nothing comes back (RFC 3834 section 3.3)."""
     common: Mail | None
     """The mail of a shared message."""
+    own_connection: bool
+    """Whether it leaves through the server that its author named, instead of a relay."""
 
     def fill(self, recipient: Due) -> Mail:
         """Return the mail for one recipient.
@@ -122,6 +124,7 @@ def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: boo
         delivery_receipt=letter.options.delivery_receipt and not letter.options.automatic,
         null_sender=letter.options.automatic != "",
         common=common,
+        own_connection=letter.options.own_connection,
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import structs
 from postroom.clock import SECOND, now
 from postroom.delivery import policy, queue, verp
 from postroom.delivery.leases import Leases
+from postroom.delivery.own_connections import OwnServers
 from postroom.delivery.records import DomainReport, Due, Outcome, WorkerReport
 from postroom.delivery.relay import Relay
 from postroom.delivery.routing import Routes
@@ -50,12 +51,13 @@ class Dispatch:
         """Whether there are claims of this worker in the store that it forgot, to be recovered when they run out."""
         self.relays = {name: Relay(name, store.settings, self.look.set) for name in store.settings.all_relays}
         self.routes = Routes(store.settings)
+        self.own = OwnServers(self)
         self._capacity = BACKLOG * self.connections
 
     @property
     def all_down(self) -> bool:
         """Whether no relay could take anything."""
-        return all(relay.down for relay in self.relays.values())
+        return all(relay.down for relay in self.relays.values() if not relay.own)
 
     @property
     def wait_left(self) -> float:
@@ -83,7 +85,7 @@ class Dispatch:
         left: list[Job] = []
         for job in jobs:
             relay = self._choose(job.relays)
-            if relay is None:
+            if relay is None or (relay.own and len(relay.window) >= BACKLOG):
                 left.append(job)
             else:
                 waiting.setdefault(relay.name, []).append(job)
@@ -180,7 +182,7 @@ class Dispatch:
         return WorkerReport(relays=[relay.report() for relay in self.relays.values()], domains=held[:_REPORTED])
 
     def _choose(self, names: Sequence[str]) -> Relay | None:
-        up = [relay for name in names if not (relay := self.relays[name]).down]
+        up = [relay for name in names if (relay := self.relays.get(name)) is not None and not relay.down]
         if len(up) <= 1:
             return up[0] if up else None
         weights = [relay.settings.weight for relay in up]

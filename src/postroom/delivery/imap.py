@@ -63,8 +63,10 @@ class Answer(Struct, frozen=True):
 class Conversation:
     """One try to put a message into the folder of an account; ``abort`` may be called from another thread."""
 
-    def __init__(self, account: ImapAccount) -> None:
+    def __init__(self, account: ImapAccount, resolve: Callable[[], str] | None = None) -> None:
+        """``resolve`` says which address the host of the account has, or raises ``OSError``."""
         self._account = account
+        self._resolve = resolve
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self._aborted = False
@@ -75,14 +77,14 @@ class Conversation:
         ``again`` says that it may be there already: then it is looked for first.
         """
         try:
-            with connect(self._account, self._hold) as client:
+            with connect(self._account, self._hold, self._resolve) as client:
                 _log_in(client, self._account)
                 folder = _open_folder(client, self._account.folder)
                 if again and _is_there(client, content):
                     return Answer("done", "it was there already")
                 said = client.append(folder, content, (SEEN,), datetime.fromtimestamp(date / 1000, UTC))
             return self._answer("done", _text(said))
-        except _LoginRefusedError as error:
+        except LoginRefusedError as error:
             return self._answer("login", str(error))
         except (IMAPClientAbortError, OSError) as error:
             return self._answer("later", "it took too long" if self._aborted else _broken(error))
@@ -133,13 +135,19 @@ def _forms(account: ImapAccount) -> list[str]:
     return [secret for secret in (account.password, *encoded) if secret]
 
 
-def connect(account: ImapAccount, opened: Callable[[socket.socket], None]) -> IMAPClient:
+def try_login(account: ImapAccount, resolve: Callable[[], str]) -> None:
+    """Log in and out again. Raises ``OSError``, ``IMAPClientError`` or ``LoginRefusedError``."""
+    with connect(account, lambda _: None, resolve) as client:
+        _log_in(client, account)
+
+
+def connect(account: ImapAccount, opened: Callable[[socket.socket], None], resolve: Callable[[], str] | None = None) -> IMAPClient:
     """Open a connection, encrypted as the account demands, before any login; ``opened`` is told of it before anything is said.
 
-    Raises ``OSError`` (``ssl.SSLError`` is one) or ``IMAPClientError``.
+    ``resolve`` says which address to connect to. Raises ``OSError`` (``ssl.SSLError`` is one) or ``IMAPClientError``.
     """
     checked = tls_context(verified=True)
-    client: IMAPClient = _Client(account, checked, opened)
+    client: IMAPClient = _Client(account, checked, opened, resolve)
     try:
         if account.security == "starttls":
             client.starttls(checked)
@@ -157,7 +165,7 @@ def reach(host: str, port: int) -> socket.socket:
     return socket.create_connection((host, port), CONNECT)
 
 
-class _LoginRefusedError(Exception):
+class LoginRefusedError(Exception):
     """The server knows us well enough to say no."""
 
 
@@ -166,13 +174,14 @@ class _Connection(imaplib.IMAP4):
 
     _received = 0
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, opened: Callable[[socket.socket], None]) -> None:
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, opened: Callable[[socket.socket], None], address: str) -> None:
         self._context = context
+        self._address = address
         self._opened = opened
         super().__init__(host, port)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 - we have our own
-        plain = reach(self.host, self.port)
+        plain = reach(self._address, self.port)
         self._opened(plain)
         return self._context.wrap_socket(plain, server_hostname=self.host) if self._context else plain
 
@@ -192,12 +201,15 @@ class _Connection(imaplib.IMAP4):
 
 
 class _Client(IMAPClient):
-    def __init__(self, account: ImapAccount, context: ssl.SSLContext, opened: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self, account: ImapAccount, context: ssl.SSLContext, opened: Callable[[socket.socket], None], resolve: Callable[[], str] | None
+    ) -> None:
         self._opened = opened
+        self._address = resolve() if resolve is not None else account.host
         super().__init__(account.host, account.port, ssl=account.security == "tls", ssl_context=context, timeout=READ)
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - the name is the library's
-        return _Connection(self.host, self.port, self.ssl_context if self.ssl else None, self._opened)
+        return _Connection(self.host, self.port, self.ssl_context if self.ssl else None, self._opened, self._address)
 
 
 def _log_in(client: IMAPClient, account: ImapAccount) -> None:
@@ -209,7 +221,7 @@ def _log_in(client: IMAPClient, account: ImapAccount) -> None:
         if client.has_capability("LOGINDISABLED"):
             raise IMAPClientError("the server takes no passwords over this connection")
         if not (account.username + account.password).isascii():
-            raise _LoginRefusedError("the server takes ASCII characters only in user names and passwords")
+            raise LoginRefusedError("the server takes ASCII characters only in user names and passwords")
         client.login(account.username, account.password)
     except LoginError as error:
         cause = error.__context__
@@ -218,7 +230,7 @@ def _log_in(client: IMAPClient, account: ImapAccount) -> None:
         words = _words(cause if isinstance(cause, IMAPClientError) else error)
         if _UNWELL in words:
             raise IMAPClientError(words) from None
-        raise _LoginRefusedError(words) from None
+        raise LoginRefusedError(words) from None
 
 
 def _open_folder(client: IMAPClient, wanted: str) -> str:

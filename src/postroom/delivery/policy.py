@@ -93,6 +93,8 @@ def judge(due: Due, result: Result, settings: DeliverySettings, relay: str, *, n
         text = f"{result.reason} ({'after' if result.phase == 'outcome' else 'before'} the final dot)"
         if result.phase == "outcome":
             return _unknown(due, text, settings, relay, now)
+        if result.phase == "session" and (result.code or 0) >= 500:  # noqa: PLR2004 - of a server that its author named: it says no
+            return outcome(due, "failed", result.code, result.reason, relay)
         return _deferred(due, (result.code, text), relay, now, pause(due.attempts, settings, dice))
     if result.taken:
         return outcome(due, "delivered", result.reply.code, str(result.reply), relay)

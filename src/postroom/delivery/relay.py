@@ -10,10 +10,12 @@ from typing import Final
 
 import structlog
 
+from postroom.delivery import reaching
 from postroom.delivery.limits import Pace, Pause
 from postroom.delivery.records import RelayReport
 from postroom.delivery.smtp import SmtpConnection, SmtpError, connect
 from postroom.delivery.window import Job, Taken, Window
+from postroom.delivery.wire import reason
 from postroom.messages.records import Lane
 from postroom.settings import RelaySettings, Settings
 
@@ -26,10 +28,15 @@ _log: Final = structlog.get_logger("postroom.delivery")
 class Relay:
     """One relay of the settings; its senders take jobs from here."""
 
-    def __init__(self, name: str, settings: Settings, back: Callable[[], None]) -> None:
-        """Work for the relay of that name; ``back`` is called when it answers again after trouble."""
+    def __init__(self, name: str, settings: Settings, back: Callable[[], None], own: RelaySettings | None = None) -> None:
+        """Work for the relay of that name; ``back`` is called when it answers again after trouble.
+
+        ``own``: it is none of ours, but a server that the author of letters named (``own_connections``).
+        """
         self.name = name
-        self.settings: RelaySettings = settings.all_relays[name]
+        self.own = own is not None
+        self._all = settings
+        self.settings: RelaySettings = own or settings.all_relays[name]
         self.label = f"{self.settings.host}:{self.settings.port}"
         self.window = Window(self.settings, {domain.lower(): limits for domain, limits in settings.domains.items()})
         self.reason = ""
@@ -185,7 +192,7 @@ class Relay:
         """
         self._opening += 1
         try:
-            connection = await connect(self.settings, self._helo)
+            connection = await self._connected()
         except SmtpError as error:
             if not self.open and self._opening == 1:
                 self.failed(error.reason)
@@ -194,6 +201,16 @@ class Relay:
             self._opening -= 1
         self.open += 1
         return connection
+
+    async def _connected(self) -> SmtpConnection:
+        if not self.own:
+            return await connect(self.settings, self._helo)
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                address = await reaching.resolved(self._all, self.settings.host, self.settings.port, "smtp")
+        except OSError as error:
+            raise SmtpError("session", reason(error)) from None
+        return await connect(self.settings, self._helo, address, verified=True)
 
     async def part(self, connection: SmtpConnection) -> None:
         """Close a connection politely, but not at any cost of time."""

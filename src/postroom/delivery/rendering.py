@@ -16,6 +16,8 @@ from postroom.delivery.records import Due
 from postroom.delivery.window import Job, domain_of
 from postroom.directory.values import chunks
 from postroom.errors import Invalid, Unavailable
+from postroom.messages import connections
+from postroom.messages.connections import Connection
 
 _KEPT: Final = 64
 """Rendered messages that are kept, beside those that waiting jobs hold."""
@@ -54,6 +56,7 @@ class Renderer:
         """Return the jobs of claimed recipients: one for each, several in one where they share a mail. Raises ``Unavailable``."""
         broken = await self._render({_key(due) for due in claimed})
         await self._wait_for_files([due for due in claimed if isinstance(broken.get(_key(due)), Unavailable)])
+        own = await self._own_servers([due for due in claimed if _key(due) not in broken])
         jobs: list[Job] = []
         shared: dict[tuple[Key, tuple[str, ...]], list[Due]] = {}
         for due in claimed:
@@ -64,7 +67,14 @@ class Renderer:
                 continue
             rendered = self._rendered[key]
             domain = domain_of(due.email or "")
-            relays = self._dispatch.routes.relays(rendered.skeleton.sender, domain)
+            if rendered.skeleton.own_connection:
+                server = own[due.message_id]
+                if isinstance(server, Invalid):
+                    self._dispatch.refuse([due], server)
+                    continue
+                relays: tuple[str, ...] = (server,) if server else ()
+            else:
+                relays = self._dispatch.routes.relays(rendered.skeleton.sender, domain)
             if rendered.context.shared:
                 shared.setdefault((key, relays), []).append(due)
             else:
@@ -72,6 +82,24 @@ class Renderer:
         jobs += self._transactions(shared)
         self._forget()
         return jobs
+
+    async def _own_servers(self, dues: Sequence[Due]) -> dict[int, str | Invalid | None]:
+        """Return the names of the relays of letters with connections of their own, or why these cannot be used. Only they cost a read."""
+        letters = {due.message_id for due in dues if self._rendered[_key(due)].skeleton.own_connection}
+        if not letters:
+            return {}
+        store = self._dispatch.store
+        found = await store.database.read_briefly(connections.of_messages, store.vault, letters)
+        return {number: self._own_server(found, number) for number in letters}
+
+    def _own_server(self, found: Mapping[int, Connection | None], message_id: int) -> str | Invalid | None:
+        connection = found.get(message_id)
+        if connection is None:
+            kept = message_id in found
+            return Invalid("server", "its password was encrypted with another secret_key" if kept else "its login is not kept any more")
+        if not connections.is_allowed(self._dispatch.settings, connection.host, connection.port, "smtp"):
+            return Invalid("server", connections.NOT_ALLOWED)
+        return self._dispatch.own.name_of(connection)
 
     async def _wait_for_files(self, dues: Sequence[Due]) -> None:
         """Put back whose mail needs a file that cannot be read now; nobody else waits for it."""
@@ -82,7 +110,7 @@ class Renderer:
     def _transactions(self, shared: Mapping[tuple[Key, tuple[str, ...]], Sequence[Due]]) -> Iterator[Job]:
         """Split the recipients of shared mails into as many as a transaction may name."""
         for (key, relays), dues in shared.items():
-            most = min(self._dispatch.relays[name].settings.recipients_per_message for name in relays)
+            most = min((self._dispatch.relays[name].settings.recipients_per_message for name in relays), default=1)
             for some in chunks(dues, most):
                 yield Job(tuple(some), self._rendered[key].skeleton, relays, domain_of(some[0].email or ""))
 

@@ -62,6 +62,11 @@ class Sender:
         self._ahead: _Parcel | None = None
         self._sent_at = 0.0  # when the present mail went out
 
+    @property
+    def ended(self) -> bool:
+        """Whether its relay hands out nothing any more."""
+        return self._relay.ended
+
     async def run(self) -> None:
         """Send one mail after the other."""
         try:
@@ -89,8 +94,8 @@ class Sender:
             return None
         try:
             await self._connect(parcel.envelope)
-        except SmtpError:
-            await self._cannot_connect(parcel)
+        except SmtpError as error:
+            await self._cannot_connect(parcel, error)
             return None
         return self._kept(parcel, await self._dispatch.settler.submit((), parcel.ids))
 
@@ -243,15 +248,27 @@ class Sender:
 
     # -- trouble -----------------------------------------------------------------------------------------------------
 
-    async def _cannot_connect(self, parcel: _Parcel) -> None:
-        """Give the job to others. While other connections are open the relay may only have enough of them: this one rests."""
+    async def _cannot_connect(self, parcel: _Parcel, error: SmtpError) -> None:
+        """Give the job to others. While other connections are open the relay may only have enough of them: this one rests.
+
+        No other one takes a letter whose author named the server, who is to hear what that says: it counts as a try.
+        """
         self._relay.done(parcel.taken, works=False)
+        if self._relay.own:
+            await self._put_off(parcel, error)
+            await self._dispatch.give_back(self._relay.window.drain())
+            return
         if self._relay.down:
             await self._dispatch.give_back([parcel.taken.job, *self._relay.window.drain()])
             return
         self._relay.put([parcel.taken.job])
         self._refused.trouble(_time())
         await self._relay.rest(self._refused.left(_time()))
+
+    async def _put_off(self, parcel: _Parcel, error: SmtpError) -> None:
+        outcomes = self._outcomes([(due, error) for due in parcel.dues])
+        await self._dispatch.settler.submit(outcomes)
+        self._dispatch.told(outcomes)
 
     def _refused_alone(self, results: Sequence[policy.Result]) -> bool:
         """Tell whether the relay closes on this mail (421) while it works with others: then the mail is put off, not the relay."""

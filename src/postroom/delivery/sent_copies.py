@@ -19,6 +19,7 @@ import asyncio
 import functools
 import random
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -26,7 +27,7 @@ import structlog
 from msgspec import structs
 
 from postroom.clock import SECOND, now
-from postroom.delivery import composer, contexts, copy_queue, policy
+from postroom.delivery import composer, contexts, copy_queue, policy, reaching
 from postroom.delivery.copy_queue import ClaimedCopy, CopyOutcome
 from postroom.delivery.imap import CONNECT, Answer, Conversation
 from postroom.errors import Invalid, Unavailable
@@ -182,7 +183,10 @@ class _Copier:
             return Answer("later", f"no mail could be made yet: {error.reason}")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the message's own fault
             return Answer("never", _refusal(error, copy))
-        return await self._converse(Conversation(account), content, context.date, again=copy.attempts > 1)
+        return await self._converse(Conversation(account, self._resolver(account)), content, context.date, again=copy.attempts > 1)
+
+    def _resolver(self, account: ImapAccount) -> Callable[[], str]:
+        return functools.partial(reaching.resolve, self._store.settings, account.host, account.port, "imap")
 
     def _account(self, copy: ClaimedCopy) -> ImapAccount:
         account = ImapAccount(

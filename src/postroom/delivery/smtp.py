@@ -234,15 +234,17 @@ class SmtpConnection:
             raise SmtpError("session", f"{step}: {reply}", reply.code)
 
 
-async def connect(relay: RelaySettings, helo: str) -> SmtpConnection:
+async def connect(relay: RelaySettings, helo: str, address: str | None = None, *, verified: bool = False) -> SmtpConnection:
     """Open a connection to a relay, introducing ourselves as ``helo``: greeting, EHLO, TLS and AUTH as its settings say.
+
+    ``address``: where its name leads to, if that is known already. ``verified``: its certificate is checked even with ``opportunistic``.
 
     Raises ``SmtpError`` of phase ``session``; no text of it carries the password.
     """
-    context = tls_context(verified=relay.security != "opportunistic") if relay.security != "none" else None
+    context = tls_context(verified=verified or relay.security != "opportunistic") if relay.security != "none" else None
     wire: Wire | None = None
     try:
-        wire = await open_wire(relay.host, relay.port, relay.timeout, context if relay.security == "tls" else None)
+        wire = await open_wire(relay.host, relay.port, relay.timeout, context if relay.security == "tls" else None, address)
         connection = SmtpConnection(wire)
         await connection.introduce(relay, helo, context)
     except BaseException as error:

@@ -163,12 +163,23 @@ class Wire(asyncio.Protocol):
             self._waiter.set_result(None)
 
 
-async def open_wire(host: str, port: int, timeout: float, context: ssl.SSLContext | None) -> Wire:  # noqa: ASYNC109 - of the whole connection
-    """Connect, with TLS from the first byte if there is a ``context``. Raises ``OSError``, ``TimeoutError`` among them."""
+async def open_wire(
+    host: str,
+    port: int,
+    timeout: float,  # noqa: ASYNC109 - of the whole connection
+    context: ssl.SSLContext | None,
+    address: str | None = None,
+) -> Wire:
+    """Connect, with TLS from the first byte if there is a ``context``, to ``address`` if ``host`` was resolved already.
+
+    Raises ``OSError``, ``TimeoutError`` among them.
+    """
     wire = Wire(timeout)
     try:
         async with asyncio.timeout(timeout):
-            await asyncio.get_running_loop().create_connection(lambda: wire, host, port, ssl=context)
+            await asyncio.get_running_loop().create_connection(
+                lambda: wire, address or host, port, ssl=context, server_hostname=host if context else None
+            )
     except TimeoutError:
         raise TimeoutError(f"no connection within {timeout:g} seconds") from None
     return wire

@@ -10,6 +10,7 @@ is waited for. A clean stop finishes the mails in flight, within ``GRACE``, and 
 """
 
 import asyncio
+import functools
 import os
 import secrets
 import socket
@@ -23,6 +24,7 @@ from postroom.delivery import housekeeping, presence, queue
 from postroom.delivery.bounces.listener import listening
 from postroom.delivery.dispatch import LATEST, Dispatch
 from postroom.delivery.records import Due
+from postroom.delivery.relay import Relay
 from postroom.delivery.rendering import Renderer
 from postroom.delivery.sender import Sender
 from postroom.delivery.sent_copies import keep_copying
@@ -75,6 +77,7 @@ class _Worker:
         settling = asyncio.create_task(self._dispatch.settler.run(), name="settler")
         self._senders = [Sender(relay, self._dispatch) for relay in relays for _ in range(relay.settings.connections)]
         senders = [asyncio.create_task(sender.run(), name="sender") for sender in self._senders]
+        self._dispatch.own.employ = functools.partial(self._employ, senders)
         async with open_wakeup(self._settings) as wakeup, listening(self._store):
             feeding = _started(feeder=self._feed(), watcher=self._watch(wakeup), housekeeper=self._keep_house(), recoverer=self._recover())
             copying = _started(copier=keep_copying(self._store, self._owner, self._copies))
@@ -90,6 +93,16 @@ class _Worker:
         _log.info("worker_stopped", owner=self._owner)
         for task in broken:
             task.result()  # a task that ended by itself met something unforeseen: the process is to end, and to be started anew
+
+    def _employ(self, senders: list[asyncio.Task[None]], relay: Relay) -> None:
+        """Let senders work for a server that the author of letters named, until it is dismissed."""
+        for done in [number for number, task in enumerate(senders) if task.done()][::-1]:
+            senders[done].result()
+            del senders[done]
+        self._senders = [sender for sender in self._senders if not sender.ended]
+        for sender in [Sender(relay, self._dispatch) for _ in range(relay.settings.connections)]:
+            self._senders.append(sender)
+            senders.append(asyncio.create_task(sender.run(), name="sender"))
 
     async def _wind_up(self, feeding: list[asyncio.Task[None]], senders: list[asyncio.Task[None]], settling: asyncio.Task[None]) -> None:
         await _cancelled(feeding)
@@ -159,6 +172,7 @@ class _Worker:
         for sender in self._senders:
             sender.reconsider()
         await self._dispatch.put_off()
+        self._dispatch.own.dismiss_idle()
         held = any(relay.window or relay.busy for relay in self._dispatch.relays.values())
         for relay in self._dispatch.relays.values():
             relay.wake()

@@ -36,7 +36,7 @@ Security = Literal["none", "starttls", "tls"]
 CopyState = Literal["queued", "sending", "done", "failed"]
 
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|[0-9A-Fa-f:.]{2,45}")
-_LARGEST_PORT: Final = 65_535
+LARGEST_PORT: Final = 65_535
 
 
 class ImapAccount(Struct, frozen=True, kw_only=True):
@@ -113,12 +113,17 @@ def purpose(message_id: int, account: ImapAccount) -> str:
     return f"sent copy {message_id} {account.username}@{account.host}:{account.port} {account.security}"
 
 
+def is_host(value: str) -> bool:
+    """Tell whether this can be the name of a host, in ASCII, or an address."""
+    return _HOST.fullmatch(value) is not None
+
+
 def checked(account: ImapAccount) -> ImapAccount:
     """Return the account with blanks around host and folder cut off. Raises ``Invalid`` or ``TooLarge``, as ``request`` does."""
     host = account.host.strip(" ")
-    if not _HOST.fullmatch(host):
+    if not is_host(host):
         raise Invalid("host", "a host name in ASCII, or an address, is needed")
-    if not 0 < account.port <= _LARGEST_PORT:
+    if not 0 < account.port <= LARGEST_PORT:
         raise Invalid("port", "a number from 1 to 65535 is needed")
     for name, value in (("username", account.username), ("password", account.password)):
         if not value or not storable(value):  # not trimmed: blanks may belong to a password

@@ -22,6 +22,7 @@ from postroom.errors import Invalid, NotFound, TooLarge, WrongState
 from postroom.messages import (
     autoreplies,
     calendars,
+    connections,
     letter_files,
     letter_identifiers,
     letter_records,
@@ -34,6 +35,7 @@ from postroom.messages import (
     search,
     threads,
 )
+from postroom.messages.connections import Connection
 from postroom.messages.letter_files import Chosen
 from postroom.messages.letter_identifiers import Named
 from postroom.messages.letter_records import MAX_BODY, MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
@@ -93,8 +95,10 @@ def save_template(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Sa
     return _save(tx, desk, letter, message_id, is_template=True)
 
 
-def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter:
+def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0, connection: Connection | None = None) -> SavedLetter:
     """Send a letter: a new one for number 0, else a draft, or a template, which is consumed.
+
+    With a ``connection``, which ``connections.check`` has passed, it leaves through that alone.
 
     Raises the first of these that holds (contract §1a.5): ``Invalid("from", "required")``; ``Invalid("to", "required")`` when there is
     nobody in To, Cc and Bcc; what ``save_draft`` raises; ``Invalid("from", "refused")`` for an address that letters do not leave
@@ -120,7 +124,9 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
         threads.lock(tx, [thread.thread_id])
     kept = _options(prepared, is_template=False)
     state = {"status": "pending", "sent_at": desk.now, "settled_at": None, "superseded_at": None, **thread.columns()}
-    saved = _write(tx, desk, prepared, {**state, "options": kept})
+    saved = _write(tx, desk, prepared, {**state, "options": kept}, own_connection=connection is not None)
+    if connection is not None:
+        connections.keep(tx, desk.vault, saved.message_id, connection)
     queued = _queue(tx, desk, saved.message_id, entries, prepared)
     search.index(tx, [saved.message_id], again=prepared.stored is not None)
     if thread.thread_id is not None:
@@ -260,12 +266,12 @@ def _as_written(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(line for address in addresses if (line := one_line(address, named_mailboxes.MAX_WRITTEN)))
 
 
-def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> SavedLetter:
+def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any], *, own_connection: bool = False) -> SavedLetter:
     letter, stored = prepared.letter, prepared.stored
     number = bulk.reserve_ids(tx, messages, 1)[0] if stored is None else stored.id
     is_plain = not letter.body and letter.text is not None
     body = "" if is_plain else letter.body or EMPTY_BODY
-    mail = _mail(desk, prepared, number, text=None if is_plain else letter.text)
+    mail = _mail(desk, prepared, number, text=None if is_plain else letter.text, own_connection=own_connection)
     row = {
         "letter": True,
         "shared": True,
@@ -290,7 +296,7 @@ def _write(tx: Tx, desk: Desk, prepared: _Prepared, values: dict[str, Any]) -> S
     return SavedLetter(message_id=number, blob_keys=gone, identifier=mail.message_id)
 
 
-def _mail(desk: Desk, prepared: _Prepared, number: int, *, text: str | None) -> MailOptions:
+def _mail(desk: Desk, prepared: _Prepared, number: int, *, text: str | None, own_connection: bool) -> MailOptions:
     """Return what the mail is to be like. Its Message-ID is made when it is saved first, and stays."""
     letter, sender = prepared.letter, prepared.sender
     stored = "" if prepared.stored is None else options.decoded(prepared.stored.mail).message_id
@@ -307,6 +313,7 @@ def _mail(desk: Desk, prepared: _Prepared, number: int, *, text: str | None) -> 
         signature=False,
         headers=letter.headers,
         calendar=_calendar(letter.calendar) if letter.calendar else None,
+        own_connection=own_connection,
     )
 
 

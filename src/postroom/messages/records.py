@@ -211,3 +211,5 @@ class MailOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """Whether the lines that name the author and the organisation stand at the end."""
     headers: tuple[CustomHeader, ...] = ()
     calendar: Calendar | None = None
+    own_connection: bool = False
+    """It leaves through the mail server that its author named (``messages.connections``), never through a relay."""

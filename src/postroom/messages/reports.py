@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, Row, and_, bindparam, case, exists, func, 
 
 from postroom.clock import MINUTE
 from postroom.directory.values import chunks
-from postroom.messages import endings, misses, queueing
+from postroom.messages import connections, endings, misses, queueing
 from postroom.messages.records import Language, MessageStatus, State
 from postroom.messages.report_texts import MAX_EXCERPT, Summary, Unreached, render
 from postroom.settings import Settings
@@ -79,6 +79,7 @@ def settle(tx: Tx, settings: Settings, message_ids: Iterable[int], now: int) -> 
         settled += sorted(row.id for row in ended)
         letters |= {row.id: row.status for row in ended if row.letter}
     if letters:
+        connections.forget(tx, letters)
         endings.finish(tx, settings, letters, now)
     _report_all(tx, settings, settled, now)
     return settled

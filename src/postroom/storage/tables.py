@@ -748,6 +748,18 @@ sent_copies: Final = Table(
     Index("ix_sent_copies_settled_at", "settled_at"),
 )
 
+connections: Final = Table(
+    "connections",  # the mail server that a message leaves through instead of a relay (messages.connections); gone when it is settled
+    metadata,
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("security", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # the password, encrypted
+    CheckConstraint("security IN ('none', 'starttls_if_offered', 'tls')", name="security"),
+)
+
 workers: Final = Table(
     "workers",
     metadata,

@@ -1,0 +1,73 @@
+"""Trying out a login at a mail server that a program names, without sending anything."""
+
+import asyncio
+import functools
+import ssl
+from typing import Final
+
+from imapclient.exceptions import IMAPClientError
+
+from postroom.delivery import imap, own_connections, reaching, smtp
+from postroom.delivery.reaching import ForbiddenAddressError
+from postroom.delivery.smtp import SmtpError
+from postroom.delivery.wire import reason
+from postroom.directory.values import one_line
+from postroom.errors import Invalid
+from postroom.messages import connections
+from postroom.messages.connections import Connection
+from postroom.messages.copies import ImapAccount
+from postroom.settings import Settings
+
+LONGEST: Final = 15.0
+"""Seconds that a trial may take."""
+
+
+class Refused(Exception):
+    """The login did not succeed; ``words`` are those of the server, or say what went wrong, without the password."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+async def authenticate_smtp(settings: Settings, connection: Connection) -> None:
+    """Log in at an SMTP server and leave again. Raises ``Refused``, ``Invalid`` and ``TooLarge`` as ``connections.check``."""
+    checked = connections.check(settings, connection, "smtp")
+    relay = own_connections.relay_settings(checked)
+    try:
+        async with asyncio.timeout(LONGEST):
+            address = await reaching.resolved(settings, checked.host, checked.port, "smtp")
+            session = await smtp.connect(relay, settings.mail.domain, address, verified=True)
+            await session.quit()
+    except TimeoutError:
+        raise Refused(f"no answer within {LONGEST:g} seconds") from None
+    except (OSError, SmtpError) as error:
+        raise Refused(_words(error, checked)) from None
+
+
+async def authenticate_imap(settings: Settings, connection: Connection) -> None:
+    """Log in at an IMAP server and leave again. Raises as ``authenticate_smtp``."""
+    checked = connections.check(settings, connection, "imap")
+    if not checked.username:
+        raise Invalid("username", "a user name is needed")
+    account = ImapAccount(
+        host=checked.host,
+        port=checked.port,
+        security="tls" if checked.security == "tls" else "none",
+        username=checked.username,
+        password=checked.password,
+        folder="INBOX",
+    )
+    reach = functools.partial(reaching.resolve, settings, checked.host, checked.port, "imap")
+    try:
+        async with asyncio.timeout(LONGEST):
+            await asyncio.to_thread(imap.try_login, account, reach)
+    except TimeoutError:
+        raise Refused(f"no answer within {LONGEST:g} seconds") from None
+    except (OSError, ssl.SSLError, IMAPClientError, imap.LoginRefusedError) as error:
+        raise Refused(_words(error, checked)) from None
+
+
+def _words(error: Exception, connection: Connection) -> str:
+    words = str(error) if isinstance(error, ForbiddenAddressError) else reason(error)
+    return one_line(words.replace(connection.password, "…") if connection.password else words, imap.MAX_WORDS)

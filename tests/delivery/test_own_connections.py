@@ -1,0 +1,136 @@
+"""Letters that leave through the server that their author named: design promises of issue 7, part 2."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select, update
+
+from postroom import clock
+from postroom.delivery import own_connections, reaching
+from postroom.messages import connections, options
+from postroom.messages.connections import Connection
+from postroom.messages.records import MailOptions
+from postroom.storage import tables
+from postroom.storage.database import Tx
+from postroom.storage.store import Store
+from tests.delivery.letters import add_message, rows, settled, until, with_relay, working
+from tests.delivery.sink import Sink, running
+
+SINK = ("PIPELINING", "SIZE 10000000", "8BITMIME", "AUTH PLAIN")
+
+
+def allowing(store: Store, relay_port: int, *servers: str) -> Store:
+    ours = with_relay(store, relay_port)
+    superoffice = msgspec.structs.replace(ours.settings.superoffice, outgoing_servers=list(servers))
+    return msgspec.structs.replace(ours, settings=msgspec.structs.replace(ours.settings, superoffice=superoffice))
+
+
+def add_letter(tx: Tx, store: Store, connection: Connection, *emails: str, **columns: Any) -> int:
+    mail = options.encoded(MailOptions(own_connection=True))
+    message = add_message(
+        tx, list(emails), shared=True, letter=True, mail=mail, options='{"sender":{"name":"","email":"a@x.example"}}', **columns
+    )
+    connections.keep(tx, store.vault, message, connection)
+    return message
+
+
+def kept(store: Store) -> list[Any]:
+    return store.database.read_now(lambda tx: list(tx.execute(select(tables.connections))))
+
+
+def at(port: int, **changes: Any) -> Connection:
+    return Connection(**{"host": "127.0.0.1", "port": port, "security": "none", "username": "ala", "password": "Kot w butach", **changes})
+
+
+def test_letters_leave_through_their_own_server_alone_and_the_login_is_forgotten(store: Store) -> None:
+    """Both letters share the connections of one login; nothing reaches the relay; the password is not readable in the store."""
+
+    async def main() -> None:
+        async with running(Sink()) as relay, running(Sink(extensions=SINK)) as own:
+            own.credentials = ("ala", "Kot w butach")
+            ours = allowing(store, relay.port, f"127.0.0.1:{own.port}")
+            letters = [ours.database.write_now(add_letter, ours, at(own.port), f"ok{n}@x.example", f"ok{n}@y.example") for n in range(3)]
+            assert "Kot" not in repr(kept(ours))
+            async with working(ours):
+                for letter in letters:
+                    await settled(ours, letter)
+            assert relay.connections == 0
+            assert own.recipients() == sorted(f"ok{n}@{d}.example" for n in range(3) for d in "xy")
+            assert own.connections <= own_connections.CONNECTIONS
+            assert kept(ours) == []
+
+    asyncio.run(main())
+
+
+def test_refused_login_fails_the_letter_with_the_words_of_the_server(sqlite_store: Store) -> None:
+    """And holds up neither the relay nor a letter with the right password."""
+
+    async def main() -> None:
+        async with running(Sink()) as relay, running(Sink(extensions=SINK)) as own:
+            own.credentials = ("ala", "Kot w butach")
+            ours = allowing(sqlite_store, relay.port, f"127.0.0.1:{own.port}")
+            bad = ours.database.write_now(add_letter, ours, at(own.port, password="nie to"), "ok-bad@x.example")
+            good = ours.database.write_now(add_letter, ours, at(own.port), "ok-good@x.example")
+            plain = ours.database.write_now(add_message, ["ok-plain@x.example"])
+            async with working(ours):
+                for message in (bad, good, plain):
+                    await settled(ours, message)
+            assert (own.recipients(), relay.recipients()) == (["ok-good@x.example"], ["ok-plain@x.example"])
+            row = ours.database.read_now(rows, bad)["ok-bad@x.example"]
+            assert (row.state, row.reply_code) == ("failed", 535)
+            assert "nie to" not in row.reply_text
+            assert kept(ours) == []
+
+    asyncio.run(main())
+
+
+def test_absent_server_is_tried_again_and_never_replaced_by_a_relay(sqlite_store: Store) -> None:
+    async def main() -> None:
+        async with running(Sink()) as relay:
+            async with running(Sink()) as gone:
+                port = gone.port
+            ours = allowing(sqlite_store, relay.port, f"127.0.0.1:{port}")
+            letter = ours.database.write_now(add_letter, ours, at(port), "ok@x.example")
+            async with working(ours):
+                await until(lambda: ours.database.read_now(rows, letter)["ok@x.example"].state == "deferred")
+                row = ours.database.read_now(rows, letter)["ok@x.example"]
+                assert row.reply_text
+                assert len(kept(ours)) == 1
+                ours.database.write_now(
+                    lambda tx: tx.execute(update(tables.recipients).values(expires_at=clock.now(), due_at=clock.now())) and None
+                )
+                await settled(ours, letter)
+            assert relay.connections == 0
+            assert kept(ours) == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_server_that_is_not_allowed_any_more_or_a_login_that_is_gone_fails(sqlite_store: Store, forgotten: bool) -> None:  # noqa: FBT001
+    async def main() -> None:
+        async with running(Sink()) as relay:
+            ours = allowing(sqlite_store, relay.port)
+            letter = ours.database.write_now(add_letter, ours, at(2525), "ok@x.example")
+            if forgotten:
+                ours.database.write_now(connections.forget, [letter])
+            async with working(ours):
+                await settled(ours, letter)
+            row = ours.database.read_now(rows, letter)["ok@x.example"]
+            assert (row.state, relay.connections) == ("failed", 0)
+            assert ("not kept any more" if forgotten else connections.NOT_ALLOWED) in row.reply_text
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("second", ["127.0.0.1", "169.254.169.254", "::ffff:169.254.169.254", "10.0.0.1", "fe80::1", "64:ff9b::7f00:1"])
+def test_name_that_leads_inside_is_not_connected_to(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch, second: str) -> None:
+    """DNS rebinding: one forbidden address among several forbids all; what was checked is what is connected to."""
+    answers = [(2, 1, 6, "", ("93.184.216.34", 25)), (2, 1, 6, "", (second, 25))]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answers)
+    with pytest.raises(reaching.ForbiddenAddressError):
+        reaching.resolve(sqlite_store.settings, "mail.other.example", 25, "smtp")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: answers[:1])
+    assert reaching.resolve(sqlite_store.settings, "mail.other.example", 25, "smtp") == "93.184.216.34"
