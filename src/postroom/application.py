@@ -55,6 +55,7 @@ def application(store: Store) -> ASGIApp:
             Mount("/v1", schoology.application(store)),
             onlyoffice.mount(store),
             onlyoffice.downloads(store),
+            onlyoffice.uploads(store),
             Mount("/postroom/v1", postroom.application(store)),
             superoffice.mount(store, ports=PORTS),  # last: the first part of its paths may be a tenant of any name
         ],

@@ -99,3 +99,16 @@ def test_html_is_as_it_was_written_for_those_who_ask_so(post: PostOffice) -> Non
     (raw,) = post.run(load, post.reader, [one], whole=True, safe=False)
     assert safe.content == "<p>Hi</p>"
     assert raw.content == "<p onclick='x()'>Hi</p><script>evil()</script>"
+
+
+def test_message_ids_that_programs_gave_lead_to_their_mails(post: PostOffice) -> None:
+    """And answers to such mails belong to them: in the thread of the mail, for whoever got it."""
+    number = post.letter(1, identifier="order-7@crm.example")
+    came = post.came(2, number)
+    assert found(post, 2, "<order-7@crm.example>") == came
+    assert found(post, 1, "order-7@crm.example") == Key(own=True, id=number)
+    assert found(post, post.person("Max"), "order-7@crm.example") is None
+    answer = post.letter(2, "anna@uni.example", subject="Re: Hello", mime_reply_to="<order-7@crm.example>")
+    assert answering(post, 1, "order-7@crm.example") == post.came(1, answer)
+    assert post.details(2, [came])[0].answered
+    assert post.details(1, [post.came(1, answer)])[0].thread_id == number

@@ -321,3 +321,9 @@ def test_the_number_of_statements_is_that_of_the_tables(post: PostOffice) -> Non
     with counted(post.store) as statements:
         post.run(items.heads, 1, Wanted(), 25)
     assert len(statements) == 1
+
+
+def test_the_size_of_an_item_is_a_number(post: PostOffice) -> None:
+    """Sums of PostgreSQL are decimals, which JSON shows as texts."""
+    (item,) = post.details(1, [own(post.letter(1))])
+    assert type(item.size) is int

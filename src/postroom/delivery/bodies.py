@@ -19,7 +19,7 @@ from postroom.delivery.contexts import Context, Link
 from postroom.delivery.mime import Part, Piece, Values, body_of, leaf
 from postroom.directory.values import storable
 from postroom.errors import Invalid
-from postroom.messages import templates
+from postroom.messages import html_text, templates
 from postroom.messages.records import Language, MailOptions
 from postroom.messages.templates import Template
 from postroom.settings import Settings
@@ -123,7 +123,7 @@ def text_parts(of: Letter) -> list[Part]:
     """Return the text part: of HTML, what the author gave for it, or else what can be made of it; none where that is no word."""
     if of.context.content_format == "plain":
         return [_part("plain", _plain(of, of.content), of)]
-    words = _plain(of, of.text if of.text is not None else text.from_html(of.content))
+    words = _plain(of, of.text if of.text is not None else html_text.from_html(of.content))
     return [_part("plain", words, of)] if words.strip() else []
 
 
@@ -182,7 +182,7 @@ def _plain_link(link: Link) -> str:
 
 def _html(of: Letter) -> str:
     """Return the author's HTML, made a document if it is none, with the links and the signature at the end of its body."""
-    content = text.normalised(of.content)
+    content = html_text.normalised(of.content)
     added = _html_added(of)
     if not _DOCUMENT.search(content):
         title = html.escape(of.subject)

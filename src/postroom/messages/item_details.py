@@ -188,7 +188,7 @@ def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], att
         replied_at=row.replied_at,
         has_files=bool(row.has_files),
         calendar_uid=_uid(mail.calendar.ics) if mail.calendar is not None else "",
-        size=row.size,
+        size=int(row.size),
         label_ids=label_ids,
         identifier=_identifier(reader, found, row, mail.message_id),
         answers=mail.in_reply_to.strip("<>"),

@@ -26,6 +26,7 @@ _m: Final = messages.c
 _FOUND: Final = (_m.id, _m.subject, threads.NUMBER.label("thread_id"))
 _NOT_OWN: Final = _m.id != bindparam("own", type_=Integer)
 _PARENT: Final = threads.seen(*_FOUND).where(_m.id == threads.MESSAGE, _NOT_OWN)
+_GIVEN: Final = threads.seen(*_FOUND).where(_m.given_id == bindparam("given"), _NOT_OWN).order_by(_m.id.desc()).limit(1)
 _SIBLING: Final = select(*_FOUND).where(_m.foreign_parent == bindparam("parent"), threads.SENT, _NOT_OWN).order_by(_m.id.desc()).limit(1)
 
 
@@ -57,8 +58,10 @@ def find(tx: Tx, vault: Vault, author_id: int, letter: Letter, message_id: int) 
     parent = message_ids.message_of(vault, identifier)
     if parent is not None:
         seen = tx.execute(_PARENT, {"person": author_id, "message": parent, "own": message_id}).first()
-        if seen is not None:
-            return Place(thread_id=seen.thread_id, in_reply_to=seen.id) if _alike(seen, letter) else Place()
+    else:
+        seen = tx.execute(_GIVEN, {"person": author_id, "given": identifier, "own": message_id}).first()
+    if seen is not None:
+        return Place(thread_id=seen.thread_id, in_reply_to=seen.id) if _alike(seen, letter) else Place()
     sibling = tx.execute(_SIBLING, {"person": author_id, "parent": identifier, "own": message_id}).first()
     if sibling is None:
         return Place(foreign_parent=identifier)

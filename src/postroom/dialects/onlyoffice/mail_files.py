@@ -56,16 +56,7 @@ class FileRemoving(Struct, frozen=True, kw_only=True):
 @operation("POST", "/mail/messages/attachment/add", FileAdding, result=Attachment, takes_file=True)
 async def add_attachment(call: Call, given: FileAdding) -> Attachment:
     """Add a file to a draft or a template: the body as it is, or the first file of a form."""
-    _check_number(given.id_message)
-    try:
-        async with uploads.received(call, MAX_FILES_SIZE) as file:
-            if file is None or not file.blob.size:
-                raise _failure("Empty files not supported.")
-            name = given.name or file.filename or "attachment"
-            kind = given.content_type or (file.content_type or "" if file.filename is not None else "")
-            return await _attached(call, given.id_message, file.blob, name, kind)
-    except TooLarge:
-        raise _failure("Total size of all files exceeds limit!") from None
+    return await received(call, given)
 
 
 @operation("POST", "/mail/messages/{id:[0-9]+}/document", DocumentAdding, result=Attachment)
@@ -106,6 +97,20 @@ async def delete_attachment(call: Call, given: FileRemoving) -> int:
         raise await _unfit(call, given.messageid, error) from None
     await blobs.delete_unused(call.store, gone)
     return given.messageid
+
+
+async def received(call: Call, given: FileAdding) -> Attachment:
+    """Receive the file of a call, and attach it. Raises ``ApiError``, ``BadMultipart``, ``Unavailable``."""
+    _check_number(given.id_message)
+    try:
+        async with uploads.received(call, MAX_FILES_SIZE) as file:
+            if file is None or not file.blob.size:
+                raise _failure("Empty files not supported.")
+            name = given.name or file.filename or "attachment"
+            kind = given.content_type or (file.content_type or "" if file.filename is not None else "")
+            return await _attached(call, given.id_message, file.blob, name, kind)
+    except TooLarge:
+        raise _failure("Total size of all files exceeds limit!") from None
 
 
 def _check_number(number: int) -> None:

@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct
-
 from postroom.dialects.item_numbers import number_of
 from postroom.dialects.superoffice import addressing, mail_folders
 from postroom.dialects.superoffice.carriers import (
@@ -23,10 +21,9 @@ from postroom.dialects.superoffice.carriers import (
 )
 from postroom.dialects.superoffice.wire_types import NEVER
 from postroom.directory import mail_accounts
-from postroom.messages import search
-from postroom.messages.item_details import Item
+from postroom.messages import html_text, search
+from postroom.messages.item_details import Item, Reader
 from postroom.messages.records import Attachment, CustomHeader, Importance
-from postroom.settings import Settings
 from postroom.storage.database import Tx
 
 _PRIORITIES: Final[dict[Importance | None, EMailPriority]] = {
@@ -37,6 +34,8 @@ _PRIORITIES: Final[dict[Importance | None, EMailPriority]] = {
     "lowest": EMailPriority.LOWEST,
     None: EMailPriority.NORMAL,
 }
+_LAID_OUT: Final = 100_000
+"""Characters of HTML up to which its text is laid out, with lines and links."""
 _METHOD: Final = re.compile(r"^METHOD:([A-Z]+)\s*$", re.MULTILINE | re.IGNORECASE)
 _STATUS: Final = re.compile(r"^ATTENDEE[^:]*;PARTSTAT=([A-Z]+)", re.MULTILINE | re.IGNORECASE)
 _FOLD: Final = re.compile(r"\r?\n[ \t]")
@@ -81,19 +80,11 @@ _PROGRAMS: Final = frozenset(
 """Endings of files that a computer may run when they are opened."""
 
 
-class Reader(Struct, frozen=True, kw_only=True):
-    """Who reads."""
-
-    settings: Settings
-    user_id: int
-
-
 def whole(tx: Tx, reader: Reader, item: Item, *, with_files: bool) -> EMailEntity:
     """Return an item with all that there is of it. Four statements; two more if it stands in a folder of one's own."""
     accounts = {account.address.email.lower(): account.id for account in mail_accounts.of_person(tx, reader.user_id)}
     draft = item.home in {"drafts", "templates"}
     is_html = item.content_format == "html"
-    said = item.mail.text if item.mail.text is not None else search.text_of(item.content, item.content_format)
     entity = EMailEntity(
         to=addressing.read(item.to),
         cc=addressing.read(item.cc),
@@ -106,7 +97,7 @@ def whole(tx: Tx, reader: Reader, item: Item, *, with_files: bool) -> EMailEntit
         priority=_PRIORITIES[item.mail.importance],
         flags=_flags(item),
         message_id=item.identifier,
-        plain_body=said if is_html else item.content,
+        plain_body=_said(item) if is_html else item.content,
         is_sent=item.home in {"inbox", "sent"},
         email_so_info=EMailSOInfo(),
         attachments=[attachment(file) for file in readable(item.files)] if with_files else [],
@@ -176,6 +167,13 @@ def _first(written: str) -> EMailAddress | None:
 
 def _everybody(sender: EMailAddress | None, *lists: list[EMailAddress]) -> list[EMailAddress]:
     return [*([sender] if sender else []), *(address for addresses in lists for address in addresses)]
+
+
+def _said(item: Item) -> str:
+    """Return the text beside HTML: the author's, else one made of it, laid out unless that would take long."""
+    if item.mail.text is not None:
+        return item.mail.text
+    return html_text.from_html(item.content) if len(item.content) <= _LAID_OUT else search.text_of(item.content, "html")
 
 
 def _flags(item: Item) -> EMailFlags:

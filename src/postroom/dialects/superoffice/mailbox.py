@@ -182,8 +182,8 @@ def reader(call: Call) -> Reader:
 
 def entity(tx: Tx, call: Call, found: Found, *, with_files: bool, safe: bool = True) -> EMailEntity | None:
     """Return an item as a whole."""
-    who = mail_entities.Reader(settings=call.settings, user_id=call.user_id)
-    loaded = load(tx, reader(call), [found], whole=True, safe=safe)
+    who = reader(call)
+    loaded = load(tx, who, [found], whole=True, safe=safe)
     return mail_entities.whole(tx, who, loaded[0], with_files=with_files) if loaded else None
 
 
@@ -209,8 +209,8 @@ def _unread(tx: Tx, call: Call, numbers: list[int]) -> list[EMailEnvelope]:
         wanted = items.Wanted(folder=folder.place, folder_id=folder.folder_id, unread=True)
         found += items.first(tx, call.user_id, wanted, MAX_NEW)
     newest = sorted(found, key=lambda one: (one.at, one.key), reverse=True)[:MAX_NEW]
-    who = mail_entities.Reader(settings=call.settings, user_id=call.user_id)
-    return mail_entities.envelopes(tx, who, load(tx, reader(call), newest))
+    who = reader(call)
+    return mail_entities.envelopes(tx, who, load(tx, who, newest))
 
 
 def _newest(tx: Tx, user_id: int, number: int) -> Found | None:
