@@ -111,7 +111,9 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0, connection: Co
     named = letter_identifiers.find(tx, desk.vault, desk.author_id, letter.identifier)
     if named is not None and named.is_sent:
         unneeded = [file.blob_key for file in letter.new_files]
-        return SavedLetter(message_id=named.message_id, blob_keys=unneeded, identifier=named.identifier, sent_at=named.sent_at)
+        return SavedLetter(
+            message_id=named.message_id, blob_keys=unneeded, identifier=named.identifier, sent_at=named.sent_at, is_repeated=True
+        )
     message_id = _number(message_id, named)
     if letter.sender.strip() and not (letter.to or letter.cc or letter.bcc):
         raise Invalid("to", "required")

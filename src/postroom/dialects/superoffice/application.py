@@ -18,6 +18,7 @@ from postroom.dialects.parameters import BadParameter, Pairs, decode
 from postroom.dialects.rate_limit import RateLimit
 from postroom.dialects.responses import packed, send_response
 from postroom.dialects.superoffice import (
+    accounts,
     addresses,
     answers,
     auth,
@@ -44,7 +45,14 @@ from postroom.directory import sessions
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
-METHODS: Final[Methods] = (*defaults.METHODS, *mailbox.METHODS, *mail_files.METHODS, *addresses.METHODS, *sending.METHODS)
+METHODS: Final[Methods] = (
+    *defaults.METHODS,
+    *mailbox.METHODS,
+    *mail_files.METHODS,
+    *addresses.METHODS,
+    *sending.METHODS,
+    *accounts.METHODS,
+)
 """Every method that is served."""
 
 _WINDOW: Final = 10 * SECOND

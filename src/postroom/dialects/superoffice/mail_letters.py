@@ -10,10 +10,11 @@ from postroom.dialects.item_numbers import key_of
 from postroom.dialects.superoffice import addressing, mail_entities
 from postroom.dialects.superoffice.call import Call
 from postroom.dialects.superoffice.carriers import EMailAddress, EMailAttachment, EMailEntity, EMailPriority
+from postroom.dialects.superoffice.errors import SuperOfficeError
 from postroom.directory import mail_accounts
 from postroom.directory.named_mailboxes import written
 from postroom.directory.records import Mailbox
-from postroom.errors import Forbidden, Invalid, NotFound, PostroomError, TooLarge
+from postroom.errors import Invalid, NotFound, PostroomError, TooLarge
 from postroom.messages import attachments, items, letter_files
 from postroom.messages.letter_records import Letter, LetterFile
 from postroom.messages.records import CustomHeader, Importance, NewAttachment
@@ -80,7 +81,7 @@ async def store_files(call: Call, email: EMailEntity) -> list[NewAttachment]:
     return kept
 
 
-def placed(error: PostroomError, place: str) -> PostroomError:
+def placed(error: PostroomError, place: str) -> Exception:
     """Return an error of the core with the place in the request that it is about."""
     match error:
         case Invalid(parameter=parameter) if parameter in _PROPERTIES:
@@ -88,7 +89,7 @@ def placed(error: PostroomError, place: str) -> PostroomError:
         case TooLarge(parameter=parameter) if parameter in _PROPERTIES:
             return TooLarge(f"{place}.{_PROPERTIES[parameter]}", error.limit)
         case NotFound(kind="account"):
-            return Forbidden(f"{place}.From: {error.key} is no address of the caller's")
+            return SuperOfficeError(403, "SoSentryException", f"{place}.From: {error.key} is no address of the caller's.")
         case _:
             return error
 

@@ -11,13 +11,15 @@ from msgspec import Struct, field, structs
 
 from postroom.dialects import blobs
 from postroom.dialects.item_numbers import key_of, number_of
-from postroom.dialects.superoffice import mail_folders, mail_letters, mailbox, outcomes
+from postroom.dialects.superoffice import mail_folders, mail_letters, mailbox, outcomes, servers
 from postroom.dialects.superoffice.call import Call
 from postroom.dialects.superoffice.carriers import EMailConnectionInfo, EMailEntity, EMailFlags
 from postroom.dialects.superoffice.errors import malformed
 from postroom.dialects.superoffice.operation import Methods, method
-from postroom.errors import Forbidden, PostroomError, TooLarge
-from postroom.messages import items, letters
+from postroom.errors import Invalid, PostroomError, TooLarge
+from postroom.messages import copies, items, letters
+from postroom.messages.connections import Connection
+from postroom.messages.copies import ImapAccount
 from postroom.messages.items import Key
 from postroom.messages.letter_outcomes import Outcome
 from postroom.messages.letter_records import Letter, SavedLetter
@@ -61,9 +63,11 @@ async def send_emails(call: Call, request: SendEMailsRequest) -> list[EMailEntit
     If none got away the answer is an error with the words of the mail server. A mail with a MessageID is sent once, however often the call
     is repeated.
     """
-    _check_connection("OutgoingConnectionInfo", request.outgoing_connection_info)
-    _check_connection("SentItemsConnectionInfo", request.sent_items_connection_info)
-    return await _sent(call, request.emails)
+    settings, copy_info = call.settings, request.sent_items_connection_info
+    server = servers.checked(settings, "OutgoingConnectionInfo", request.outgoing_connection_info, "smtp")
+    copy_server = servers.checked(settings, "SentItemsConnectionInfo", copy_info, "imap")
+    folder = servers.folder(copy_server, copy_info) if copy_server is not None and copy_info is not None else None
+    return await _sent(call, request.emails, server, folder)
 
 
 @method("Send", SendRequest, list[EMailEntity])
@@ -84,14 +88,16 @@ async def save_draft(call: Call, request: SaveDraftRequest) -> EMailEntity | Non
     return await _saved(call, "Entity", request.entity)
 
 
-async def _sent(call: Call, emails: Sequence[EMailEntity]) -> list[EMailEntity]:
+async def _sent(
+    call: Call, emails: Sequence[EMailEntity], server: Connection | None = None, folder: ImapAccount | None = None
+) -> list[EMailEntity]:
     if not emails:
         raise malformed("The parameters dictionary contains a null entry for parameter 'Emails'.")
     if len(emails) > MAX_MAILS:
         raise TooLarge("Emails", MAX_MAILS)
     places = [f"Emails[{number}]" for number in range(len(emails))]
     async with written(call, emails, places) as given:
-        saved = await call.write(_send_all, desk(call), emails, given, places)
+        saved = await call.write(_send_all, desk(call), [*zip(places, emails, given, strict=True)], server, folder)
     await blobs.delete_unused(call.store, [key for one in saved for key in one.blob_keys])
     found = await delivered(call, saved, places)
     return [_told(email, one, found[one.message_id]) for email, one in zip(emails, saved, strict=True)]
@@ -128,14 +134,26 @@ def desk(call: Call) -> Desk:
     return Desk(settings=call.settings, vault=call.store.vault, author_id=call.user_id, dialect="superoffice", now=call.now)
 
 
-def _send_all(tx: Tx, who: Desk, emails: Sequence[EMailEntity], given: Sequence[Letter], places: Sequence[str]) -> list[SavedLetter]:
+def _send_all(
+    tx: Tx, who: Desk, given: Sequence[tuple[str, EMailEntity, Letter]], server: Connection | None, folder: ImapAccount | None
+) -> list[SavedLetter]:
     saved = []
-    for letter, email, place in zip(given, emails, places, strict=True):
+    for place, email, letter in given:
         try:
-            saved.append(letters.send(tx, who, letter, _draft(tx, who.author_id, email)))
+            one = letters.send(tx, who, letter, _draft(tx, who.author_id, email), server)
         except PostroomError as error:
             raise mail_letters.placed(error, place) from None
+        if folder is not None and not one.is_repeated:
+            _request_copy(tx, who, one.message_id, folder)
+        saved.append(one)
     return saved
+
+
+def _request_copy(tx: Tx, who: Desk, message_id: int, folder: ImapAccount) -> None:
+    try:
+        copies.request(tx, who.vault, message_id, folder, who.now)
+    except Invalid as error:
+        raise Invalid(f"SentItemsConnectionInfo.{error.parameter.capitalize()}", error.reason) from None
 
 
 async def _saved(call: Call, name: str, email: EMailEntity | None) -> EMailEntity | None:
@@ -174,11 +192,6 @@ def _told(email: EMailEntity, saved: SavedLetter, outcome: Outcome) -> EMailEnti
     email.flags = EMailFlags.SEEN
     email.folder_name = mail_folders.name_of("sent")
     return email
-
-
-def _check_connection(name: str, info: EMailConnectionInfo | None) -> None:
-    if info is not None and (info.server_name or "").strip():
-        raise Forbidden(f"{name}: mail leaves through the servers of this installation only")
 
 
 METHODS: Final[Methods] = (send_emails, send, save, save_draft)
