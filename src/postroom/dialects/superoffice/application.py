@@ -23,6 +23,7 @@ from postroom.dialects.superoffice import (
     answers,
     auth,
     body,
+    composing,
     dates,
     defaults,
     descriptions,
@@ -51,6 +52,7 @@ METHODS: Final[Methods] = (
     *mail_files.METHODS,
     *addresses.METHODS,
     *sending.METHODS,
+    *composing.METHODS,
     *accounts.METHODS,
 )
 """Every method that is served."""

@@ -156,6 +156,14 @@ def _known_files(tx: Tx, user_id: int, email: EMailEntity) -> tuple[LetterFile, 
     return tuple(found)
 
 
+def number_files(tx: Tx, user_id: int, email: EMailEntity) -> None:
+    """Call the files of an item, which came without bytes, by their numbers: these hold in another mail too."""
+    of_mail = _files_of(tx, user_id, email.email_item_id)
+    for file in email.attachments:
+        if file.stream is None and file.id in of_mail:
+            file.id = str(of_mail[file.id])
+
+
 def _files_of(tx: Tx, user_id: int, item: int) -> dict[str, int]:
     """Return the numbers of the files of an item by what they are called."""
     found = items.find(tx, user_id, [key_of(item)]) if item > 0 else []

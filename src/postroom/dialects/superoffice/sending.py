@@ -67,13 +67,13 @@ async def send_emails(call: Call, request: SendEMailsRequest) -> list[EMailEntit
     server = servers.checked(settings, "OutgoingConnectionInfo", request.outgoing_connection_info, "smtp")
     copy_server = servers.checked(settings, "SentItemsConnectionInfo", copy_info, "imap")
     folder = servers.folder(copy_server, copy_info) if copy_server is not None and copy_info is not None else None
-    return await _sent(call, request.emails, server, folder)
+    return await sent(call, request.emails, _checked(request.emails), server, folder)
 
 
 @method("Send", SendRequest, list[EMailEntity])
 async def send(call: Call, request: SendRequest) -> list[EMailEntity]:
     """Send mails as SendEMails does without connections."""
-    return await _sent(call, request.emails)
+    return await sent(call, request.emails, _checked(request.emails))
 
 
 @method("Save", SaveRequest, EMailEntity)
@@ -88,19 +88,27 @@ async def save_draft(call: Call, request: SaveDraftRequest) -> EMailEntity | Non
     return await _saved(call, "Entity", request.entity)
 
 
-async def _sent(
-    call: Call, emails: Sequence[EMailEntity], server: Connection | None = None, folder: ImapAccount | None = None
+async def sent(
+    call: Call, emails: Sequence[EMailEntity], places: Sequence[str], server: Connection | None = None, folder: ImapAccount | None = None
 ) -> list[EMailEntity]:
-    if not emails:
-        raise malformed("The parameters dictionary contains a null entry for parameter 'Emails'.")
-    if len(emails) > MAX_MAILS:
-        raise TooLarge("Emails", MAX_MAILS)
-    places = [f"Emails[{number}]" for number in range(len(emails))]
+    """Send mails, which the request calls by ``places``, and wait for the outcomes; return the mails with these.
+
+    Raises as ``outcomes.check``, and what the core raises with the place of what is wrong.
+    """
     async with written(call, emails, places) as given:
         saved = await call.write(_send_all, desk(call), [*zip(places, emails, given, strict=True)], server, folder)
     await blobs.delete_unused(call.store, [key for one in saved for key in one.blob_keys])
     found = await delivered(call, saved, places)
     return [_told(email, one, found[one.message_id]) for email, one in zip(emails, saved, strict=True)]
+
+
+def _checked(emails: Sequence[EMailEntity]) -> list[str]:
+    """Return what the request calls each of its mails."""
+    if not emails:
+        raise malformed("The parameters dictionary contains a null entry for parameter 'Emails'.")
+    if len(emails) > MAX_MAILS:
+        raise TooLarge("Emails", MAX_MAILS)
+    return [f"Emails[{number}]" for number in range(len(emails))]
 
 
 async def delivered(call: Call, saved: Sequence[SavedLetter], places: Sequence[str]) -> dict[int, Outcome]:
@@ -180,7 +188,7 @@ def _draft(tx: Tx, author_id: int, email: EMailEntity) -> int:
 
 def _shown(tx: Tx, call: Call, message_id: int) -> EMailEntity | None:
     found = items.get(tx, call.user_id, Key(own=True, id=message_id))
-    return mailbox.entity(tx, call, found, with_files=True)
+    return mailbox.entity(tx, call, found, with_files=True, safe=False)  # as its author wrote it, to be sent so
 
 
 def _told(email: EMailEntity, saved: SavedLetter, outcome: Outcome) -> EMailEntity:
