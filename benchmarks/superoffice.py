@@ -81,11 +81,13 @@ class _Second:
         self.waits: list[float] = []
         self._here = here
         self._ticket = ticket
+        self._ready = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._ready.wait(_TIMEOUT)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,6 +96,8 @@ class _Second:
 
     def _ask(self) -> None:
         with _client(self._here, self._ticket) as http:
+            http.post("/CacheFolderList").raise_for_status()  # the first one opens connections, here and there
+            self._ready.set()
             while not self._over.wait(_PAUSE) or not self.waits:
                 begun = time.perf_counter()
                 http.post("/CacheFolderList").raise_for_status()
