@@ -86,6 +86,22 @@ def test_refused_login_fails_the_letter_with_the_words_of_the_server(sqlite_stor
     asyncio.run(main())
 
 
+def test_server_that_wants_a_login_lets_the_letter_fail(sqlite_store: Store) -> None:
+    """530 to MAIL is trouble of a relay of ours; the author of a letter is told of it."""
+
+    async def main() -> None:
+        async with running(Sink()) as relay, running(Sink(extensions=SINK)) as own:
+            own.credentials = ("ala", "Kot w butach")
+            ours = allowing(sqlite_store, relay.port, f"127.0.0.1:{own.port}")
+            letter = ours.database.write_now(add_letter, ours, at(own.port, username="", password=""), "ok@x.example")
+            async with working(ours):
+                await settled(ours, letter)
+            row = ours.database.read_now(rows, letter)["ok@x.example"]
+            assert (row.state, row.reply_code, relay.connections) == ("failed", 530, 0)
+
+    asyncio.run(main())
+
+
 def test_absent_server_is_tried_again_and_never_replaced_by_a_relay(sqlite_store: Store) -> None:
     async def main() -> None:
         async with running(Sink()) as relay:

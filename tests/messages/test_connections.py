@@ -43,23 +43,16 @@ def test_our_own_relays_may_be_named_with_their_ports_alone() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    [
-        *(
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "::1",
-            "fd00::1",
-            "fe80::1%eth0",
-        ),
-        *("::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::1", "fd00:ec2::254", "nonsense", ""),
-    ],
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fd00::1", "fe80::1%eth0"],
 )
 def test_inner_addresses_are_not_reached_unless_listed(address: str) -> None:
+    assert not connections.may_reach(named("*.example", "mail.example"), "mail.example", 25, address, "smtp")
+
+
+@pytest.mark.parametrize(
+    "address", ["::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::1", "fd00:ec2::254", "nonsense", ""]
+)
+def test_inner_addresses_in_outer_ones_are_not_reached_either(address: str) -> None:
     assert not connections.may_reach(named("*.example", "mail.example"), "mail.example", 25, address, "smtp")
 
 

@@ -153,7 +153,8 @@ class Sender:
         finally:
             self._relay.busy -= 1
         following, self._ahead = self._ahead, None
-        if any(policy.relay_trouble(result) for result in results) and not self._refused_alone(results):
+        trouble = not self._relay.own and any(policy.relay_trouble(result) for result in results)
+        if trouble and not self._refused_alone(results):
             await self._in_trouble([parcel, following] if following is not None else [parcel], results)
             return None
         outcomes = await self._judged(parcel, results)

@@ -84,8 +84,7 @@ def may_reach(settings: Settings, host: str, port: int, address: str, kind: Kind
 
     Addresses of the public internet may. Private, loopback, link-local (cloud metadata among them) and all other special ones only
     if the settings list that very address (with this port), or ``host`` and ``port`` are those of one of our own relays.
-    An IPv4 address in an IPv6 one
-    (RFC 4291 section 2.5.5.2, 6to4, Teredo, NAT64) counts as the IPv4 address too.
+    An IPv4 address in an IPv6 one (RFC 4291 section 2.5.5.2, 6to4, Teredo, NAT64) counts as the IPv4 address too.
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
