@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from msgspec import structs
+from sqlalchemy import update
 
 from postroom.errors import Invalid, WrongState
 from postroom.messages import filing, letters, message_ids
@@ -118,3 +119,11 @@ def test_a_letter_has_all_that_a_mail_has(office: Office) -> None:
     with pytest.raises(Invalid, match="text"):
         send(office, text="\0")
     assert structs.replace(letter(), text=None) == letter()
+
+
+def test_a_letter_that_reached_nobody_is_sent_anew(office: Office) -> None:
+    """It is a draft again, so nobody can get it twice."""
+    number = send(office, identifier=GIVEN)
+    office.run(lambda tx: tx.execute(update(messages).values(status="error", sent_at=None)) and None)
+    found = again(office)
+    assert (found.message_id, found.is_repeated, row(office, number).status) == (number, False, "pending")
