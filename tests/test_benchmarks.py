@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from benchmarks import beside, drain, latency, letters, pages, sink, verification
+from benchmarks import beside, drain, latency, letters, pages, sink, superoffice, verification
 from benchmarks.__main__ import MEASURES
 from benchmarks.goals import FIGURE, GOALS
 from benchmarks.mailings import MAIL_BYTES, crowd, drained
@@ -241,3 +241,15 @@ def test_letters_are_measured_until_they_are_on_disk_and_with_a_file_until_they_
     assert (rate.unit, rate.ratios.keys()) == ("letters/s", {"of a trivial endpoint", "of disk syncs"})
     memory_ = letters.memory(Plan(runs=1))
     assert memory_.median == max(float(memory_.settings[f"{name} MB"]) for name in ("api", "worker"))
+
+
+def test_mails_of_one_call_are_measured_until_all_are_sent_and_a_file_with_who_waits_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(superoffice, "MAILS", 5)
+    monkeypatch.setattr(superoffice, "FILE_MB", 1)
+    call = superoffice.calls(Plan(runs=1))
+    assert (call.unit, call.settings["mails"], call.settings["sent"]) == ("s", 5, 5.0)
+    assert 0 < call.median < 15
+    cost = superoffice.file(Plan(runs=1))
+    assert cost.unit == "MB"
+    assert float(cost.settings["idle MB"]) <= cost.median
+    assert 0 < float(cost.settings["second client 99% ms"]) <= float(cost.settings["second client ms"])

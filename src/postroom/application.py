@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from postroom.delivery import eml
+from postroom.delivery import eml, probing
 from postroom.dialects import onlyoffice, postroom, schoology, superoffice, usos
 from postroom.dialects.schoology import scopes as schoology_scopes
 from postroom.dialects.usos import scopes as usos_scopes
@@ -35,7 +35,7 @@ _CUT: Final = {"/links/": 3, "/postroom/v1/suppressions/": 4, "/api/2.0/authenti
 SCOPES: Final = {key: scope.allows for key, scope in usos_scopes.SCOPES.items()} | {schoology_scopes.SCOPE: schoology_scopes.WORDS}
 """Every scope of every dialect, and what a person allows with it, in ``pl`` and ``en``."""
 
-PORTS: Final = superoffice.Ports(as_file=eml.of_item)
+PORTS: Final = superoffice.Ports(as_file=eml.of_item, can_login=probing.can_login)
 """What dialects have the delivery side do, which they cannot reach themselves."""
 
 _log: Final = structlog.get_logger("postroom.http")

@@ -14,7 +14,7 @@ from postroom.delivery.wire import reason
 from postroom.directory.values import one_line
 from postroom.errors import Invalid
 from postroom.messages import connections
-from postroom.messages.connections import Connection
+from postroom.messages.connections import Connection, Kind
 from postroom.messages.copies import ImapAccount
 from postroom.settings import Settings
 
@@ -66,6 +66,15 @@ async def authenticate_imap(settings: Settings, connection: Connection) -> None:
         raise Refused(f"no answer within {LONGEST:g} seconds") from None
     except (OSError, ssl.SSLError, IMAPClientError, imap.LoginRefusedError) as error:
         raise Refused(_words(error, checked)) from None
+
+
+async def can_login(settings: Settings, connection: Connection, *, kind: Kind) -> bool:
+    """Tell whether a login succeeds. Raises ``Invalid`` and ``TooLarge`` as ``connections.check``."""
+    try:
+        await (authenticate_smtp if kind == "smtp" else authenticate_imap)(settings, connection)
+    except Refused:
+        return False
+    return True
 
 
 def _words(error: Exception, connection: Connection) -> str:

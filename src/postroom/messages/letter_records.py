@@ -90,6 +90,8 @@ class SavedLetter(Struct, frozen=True, kw_only=True):
     """Message-ID, without angle brackets."""
     sent_at: int | None = None
     """In milliseconds; of one that was sent before, when that was."""
+    is_repeated: bool = False
+    """Whether it was sent before, and nothing was done."""
 
 
 def encoded(options: LetterOptions) -> str:

@@ -114,7 +114,9 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0, connection: Co
     named = letter_identifiers.find(tx, desk.vault, desk.author_id, letter.identifier)
     if named is not None and named.is_sent:
         unneeded = [file.blob_key for file in letter.new_files]
-        return SavedLetter(message_id=named.message_id, blob_keys=unneeded, identifier=named.identifier, sent_at=named.sent_at)
+        return SavedLetter(
+            message_id=named.message_id, blob_keys=unneeded, identifier=named.identifier, sent_at=named.sent_at, is_repeated=True
+        )
     message_id = _number(message_id, named)
     if letter.sender.strip() and not (letter.to or letter.cc or letter.bcc):
         raise Invalid("to", "required")
@@ -169,6 +171,14 @@ def remove_file(tx: Tx, author_id: int, message_id: int, attachment_id: int, now
     if gone:
         tx.execute(update(messages).where(_m.id == message_id).values(modified_at=now))
     return gone
+
+
+def draft(tx: Tx, author_id: int, message_id: int) -> int:
+    """Return the number of a draft of the author's, or of a letter that reached nobody, as it was given; 0 for anything else."""
+    own = (_m.author_id == author_id, _m.letter, _m.deleted_at.is_(None))
+    known = select(_m.id, _m.status, _m.sent_at).where(_m.id == message_id, *own) if 0 < message_id <= LARGEST_ID else None
+    row = None if known is None else tx.execute(known).one_or_none()
+    return row.id if row is not None and is_editable(row) else 0
 
 
 def is_editable(row: Row[*tuple[Any, ...]]) -> bool:

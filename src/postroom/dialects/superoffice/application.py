@@ -18,10 +18,12 @@ from postroom.dialects.parameters import BadParameter, Pairs, decode
 from postroom.dialects.rate_limit import RateLimit
 from postroom.dialects.responses import packed, send_response
 from postroom.dialects.superoffice import (
+    accounts,
     addresses,
     answers,
     auth,
     body,
+    composing,
     dates,
     defaults,
     descriptions,
@@ -29,6 +31,7 @@ from postroom.dialects.superoffice import (
     mail_files,
     mailbox,
     openapi,
+    sending,
 )
 from postroom.dialects.superoffice.answers import Writer
 from postroom.dialects.superoffice.binder import bind
@@ -43,7 +46,15 @@ from postroom.directory import sessions
 from postroom.errors import PostroomError, Unavailable
 from postroom.storage.store import Store
 
-METHODS: Final[Methods] = (*defaults.METHODS, *mailbox.METHODS, *mail_files.METHODS, *addresses.METHODS)
+METHODS: Final[Methods] = (
+    *defaults.METHODS,
+    *mailbox.METHODS,
+    *mail_files.METHODS,
+    *addresses.METHODS,
+    *sending.METHODS,
+    *composing.METHODS,
+    *accounts.METHODS,
+)
 """Every method that is served."""
 
 _WINDOW: Final = 10 * SECOND

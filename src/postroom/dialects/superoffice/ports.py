@@ -4,7 +4,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from postroom.messages.connections import Connection, Kind
 from postroom.messages.items import Key
+from postroom.settings import Settings
 from postroom.storage.store import Store
 
 
@@ -16,7 +18,16 @@ class AsFile(Protocol):
         ...
 
 
+class Login(Protocol):
+    """Tries a login at a mail server, without sending or reading anything."""
+
+    async def __call__(self, settings: Settings, connection: Connection, *, kind: Kind) -> bool:
+        """Tell whether it succeeded. Raises ``Invalid`` and ``TooLarge`` as ``connections.check``."""
+        ...
+
+
 class Ports(Struct, frozen=True, kw_only=True):
     """Every one of them."""
 
     as_file: AsFile
+    can_login: Login
