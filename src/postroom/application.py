@@ -50,7 +50,7 @@ def application(store: Store) -> ASGIApp:
             *reference.routes(store.settings, MODULES),
             Mount("/v1", schoology.application(store)),
             onlyoffice.mount(store),
-            onlyoffice.downloads(store),
+            *onlyoffice.downloads(store),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,

@@ -27,6 +27,7 @@ from postroom.messages import (
     letter_records,
     letter_rolls,
     letter_threads,
+    mail_filters,
     message_ids,
     options,
     queueing,
@@ -117,6 +118,7 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> SavedLetter
     if thread.thread_id is not None:
         threads.add_answer(tx, desk.author_id, saved.message_id, thread.thread_id, desk.now, keep_unread=True)
     labels.put_by_sender(tx, saved.message_id, prepared.sender.email)
+    mail_filters.await_arrivals(tx, saved.message_id)
     if not (letter.automatic_reply or letter.calendar):
         autoreplies.await_replies(tx, desk.author_id, saved.message_id)
     if letter.automatic_reply:

@@ -1,6 +1,6 @@
 """ONLYOFFICE Workspace, its mail: the interface at ``/api/2.0`` (wire/onlyoffice.md), and the files of messages beside it."""
 
 from postroom.dialects.onlyoffice.application import mount
-from postroom.dialects.onlyoffice.downloads import route as downloads
+from postroom.dialects.onlyoffice.downloads import routes as downloads
 
 __all__ = ["downloads", "mount"]

@@ -19,12 +19,14 @@ from postroom.dialects.onlyoffice import (
     accounts,
     auth,
     authentication,
+    background,
     batch,
     body,
     contacts,
     conversations,
     envelope,
     errors,
+    filters,
     lists,
     mail_files,
     mail_folders,
@@ -59,6 +61,8 @@ OPERATIONS: Final[Operations] = (
     *mail_folders.OPERATIONS,
     *tags.OPERATIONS,
     *mail_preferences.OPERATIONS,
+    *filters.OPERATIONS,
+    *background.OPERATIONS,
 )
 """Every operation of the interface."""
 
