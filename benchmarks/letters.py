@@ -54,11 +54,9 @@ def memory(plan: Plan) -> Measurement:
 
         def once() -> Run:
             with process(here, "postroom", "api") as api, process(here, "postroom", "worker") as worker:
-                idle = {"api": peak_mb(api), "worker": peak_mb(worker)}
                 _send_file(here, author, token)
                 peaks = {"api": peak_mb(api), "worker": peak_mb(worker)}
-            others = {f"{name} MB": peak for name, peak in peaks.items()} | {f"{name} idle MB": size for name, size in idle.items()}
-            return Run(max(peaks.values()), {}, others)
+            return Run(max(peaks.values()), {}, {f"{name} MB": peak for name, peak in peaks.items()})
 
         settings: dict[str, Setting] = {"file MB": FILE_MB, "sink": sink.name(), **of_database(here.store)}
         return repeated(once, plan.runs, unit="MB", settings=settings)

@@ -51,6 +51,7 @@ def application(store: Store) -> ASGIApp:
             Mount("/v1", schoology.application(store)),
             onlyoffice.mount(store),
             *onlyoffice.downloads(store),
+            onlyoffice.uploads(store),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from postroom.delivery import composer
+from postroom.delivery import composer, mime
 from postroom.delivery.composer import Skeleton
 from postroom.delivery.contexts import Context, File, Link
 from postroom.delivery.mail import Mail
@@ -82,7 +82,12 @@ def skeleton(settings: Settings = SETTINGS, contents: dict[int, bytes] | None = 
     """Render a message that differs from ``CONTEXT`` in what is given; ``mail`` may be options."""
     if isinstance(changes.get("mail"), MailOptions):
         changes["mail"] = options.encoded(changes["mail"])
-    return composer.skeleton(Context(**{**CONTEXT, **changes}), settings, VAULT, mailing=mailing, contents=contents)
+    return composer.skeleton(Context(**{**CONTEXT, **changes}), settings, VAULT, mailing=mailing, contents=in_lines(contents))
+
+
+def in_lines(contents: dict[int, bytes] | None) -> dict[int, list[bytes]]:
+    """The contents of files as the composer takes them."""
+    return {number: list(mime.base64_pieces(content)) for number, content in (contents or {}).items()}
 
 
 def wire(filled: Mail) -> bytes:

@@ -75,7 +75,7 @@ def test_plain_text_has_no_inline_parts() -> None:
 @pytest.mark.parametrize("content_id", [None, "", "a b", "a>b", 'a"b', "a\r\nb", "ż", "x" * 251])
 def test_a_content_id_that_cannot_stand_in_a_header_is_refused(content_id: str | None) -> None:
     with pytest.raises(Invalid, match="Content-ID"):
-        mime.file(a_file(disposition="inline", content_id=content_id), b"")
+        mime.file(a_file(disposition="inline", content_id=content_id), ())
 
 
 @given(st.binary(max_size=500))
@@ -107,7 +107,7 @@ def test_lines_of_base64_are_76_characters_long() -> None:
 )
 def test_file_names_are_written_for_old_and_new_programs(name: str, disposition: str, content_type: str) -> None:
     """RFC 2231 in Content-Disposition; encoded words in Content-Type, which some programs look for alone."""
-    head = mime.file(a_file(filename=name), b"x")[0]
+    head = mime.file(a_file(filename=name), (b"x",))[0]
     assert isinstance(head, bytes)
     assert f"Content-Disposition: attachment;\r\n {disposition}\r\n".encode() in head
     assert f"Content-Type: application/pdf;\r\n {content_type}\r\n".encode() in head
@@ -129,13 +129,13 @@ def test_any_file_name_comes_back(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "a\r\nBcc: x@y", "a\nb", "a\0b", "a\u2028b", "x" * 256])
 def test_a_file_name_that_is_no_line_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="a file name"):
-        mime.file(a_file(filename=name), b"")
+        mime.file(a_file(filename=name), ())
 
 
 @pytest.mark.parametrize("kind", ["", "text", "text/html; charset=x", "text/html\r\nBcc: x", "ż/x"])
 def test_a_type_that_is_none_is_refused(kind: str) -> None:
     with pytest.raises(Invalid, match="no media type"):
-        mime.file(a_file(content_type=kind), b"")
+        mime.file(a_file(content_type=kind), ())
 
 
 @pytest.mark.parametrize("kind", ["message/rfc822", "multipart/mixed"])

@@ -12,7 +12,7 @@ from postroom.delivery.contexts import MAX_NAMED, Context
 from postroom.errors import Invalid
 from postroom.messages import message_ids
 from postroom.messages.records import MailOptions
-from tests.delivery.mails import CONTEXT, SETTINGS, VAULT, a_file, mail, read, recipient, skeleton, text_of, wire
+from tests.delivery.mails import CONTEXT, SETTINGS, VAULT, a_file, in_lines, mail, read, recipient, skeleton, text_of, wire
 
 TO = (("Ola Łoś", "ola@x.example"), ("", "jan@x.example"), ('Kot, "Ala"', "ala@x.example"))
 CC = (("Rektor", "rektor@uni.example"),)
@@ -20,7 +20,7 @@ SHARED: dict[str, Any] = {"shared": True, "to": TO, "cc": CC}
 
 
 def copy_of(contents: dict[int, bytes] | None = None, **changes: Any) -> EmailMessage:
-    data = composer.copy(Context(**{**CONTEXT, **changes}), SETTINGS, VAULT, contents)
+    data = composer.copy(Context(**{**CONTEXT, **changes}), SETTINGS, VAULT, in_lines(contents))
     return read(data)
 
 

@@ -25,7 +25,9 @@ def get(store: Store, email: str, now: int = NOW) -> suppressions.Suppression:
 def explained(store: Store, email: str, now: int = NOW) -> tuple[bool, str | None]:
     def unit(tx: Any) -> Any:
         column = literal(email)
-        return tuple(tx.execute(select(suppressions.is_suppressed(column, now), suppressions.explanation(tx, column, now))).one())
+        return tuple(
+            tx.execute(select(suppressions.is_suppressed(column, now), suppressions.explanation(tx.dialect.name, column, now))).one()
+        )
 
     suppressed, words = store.database.read_now(unit)
     return bool(suppressed), words

@@ -8,7 +8,7 @@ Every mail is ASCII with CRLF line ends and lines below 999 bytes, so every rela
 
 import asyncio
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct, structs
@@ -37,6 +37,9 @@ _MANY_NAMED: Final = 500
 
 _LONG_OPTIONS: Final = 1_000
 """Characters of options from which it is: they may hold a calendar."""
+
+Contents = Mapping[int, Sequence[bytes]]
+"""Files by their numbers, each in lines of base64 (``mime.base64_pieces``)."""
 
 
 class Skeleton(Struct, frozen=True, kw_only=True):
@@ -94,8 +97,8 @@ async def render(store: Store, context: Context, *, mailing: bool) -> Skeleton:
     return await asyncio.to_thread(skeleton, context, store.settings, store.vault, mailing=mailing, contents=contents)
 
 
-def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: bool, contents: Mapping[int, bytes] | None = None) -> Skeleton:
-    """Render a message; ``mailing`` says that it goes to many, ``contents`` holds the files by number.
+def skeleton(context: Context, settings: Settings, vault: Vault, *, mailing: bool, contents: Contents | None = None) -> Skeleton:
+    """Render a message; ``mailing`` says that it goes to many, ``contents`` holds the files.
 
     Raises ``Invalid`` for what no mail can be made of.
     """
@@ -131,7 +134,7 @@ async def render_copy(store: Store, context: Context) -> bytes:
     return await asyncio.to_thread(copy, context, store.settings, store.vault, contents)
 
 
-def copy(context: Context, settings: Settings, vault: Vault, contents: Mapping[int, bytes] | None = None) -> bytes:
+def copy(context: Context, settings: Settings, vault: Vault, contents: Contents | None = None) -> bytes:
     """Return the mail as its author keeps it: everybody named (``contexts.load_copy``), the hidden ones too; dots are not stuffed.
 
     A template shows its placeholders. When there are more people than ``MAX_SHOWN``, none is named, unless each mail of a shared
@@ -192,7 +195,7 @@ def _shared_id(own: MailOptions, settings: Settings, vault: Vault, message: int,
     return message_ids.made(vault, settings.mail.domain, message, recipient)
 
 
-def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Part:
+def _content(letter: Letter, vault: Vault, contents: Contents) -> Part:
     """Return all parts in one. An author cannot guess a boundary, so no content holds it."""
     number = letter.context.message_id
     boundary = f"=_{number}_{vault.sign('boundary', str(number))}"
@@ -213,7 +216,7 @@ def _content(letter: Letter, vault: Vault, contents: Mapping[int, bytes]) -> Par
     return mime.multipart("mixed", f"{boundary}_m", [related, *attached])
 
 
-def _files(context: Context, disposition: str, contents: Mapping[int, bytes]) -> list[Part]:
+def _files(context: Context, disposition: str, contents: Contents) -> list[Part]:
     return [mime.file(file, contents[file.id]) for file in _parts(context) if file.disposition == disposition]
 
 
@@ -223,7 +226,7 @@ def _parts(context: Context) -> list[File]:
     return [file for file in context.files if calendar is None or file.id != calendar.file_id]
 
 
-async def _contents(store: Store, context: Context) -> dict[int, bytes]:
+async def _contents(store: Store, context: Context) -> dict[int, list[bytes]]:
     """Read the files. Raises ``Invalid("attachments", …)`` when they are too large together, or one is gone."""
     files = _parts(context)
     if sum(file.size for file in files) > MAX_MAIL_FILES:
@@ -231,18 +234,26 @@ async def _contents(store: Store, context: Context) -> dict[int, bytes]:
     return {file.id: await _read(store, file) for file in files}
 
 
-async def _read(store: Store, file: File) -> bytes:
+async def _read(store: Store, file: File) -> list[bytes]:
+    """Return a file in lines of base64. It is encoded as it is read, so that it is never in memory twice."""
     if file.withdrawn:
         raise Invalid("attachments", f"{_shown(file)} was withdrawn")
+    pieces: list[bytes] = []
+    size, rest = 0, b""
     try:
-        content = b"".join([chunk async for chunk in store.blobs.read(file.blob_key, 0, file.size)])
+        async for chunk in store.blobs.read(file.blob_key, 0, file.size):
+            size += len(chunk)
+            rest += chunk
+            cut = len(rest) - len(rest) % mime.LINE_BYTES
+            pieces += mime.base64_pieces(rest[:cut])
+            rest = rest[cut:]
     except NotFound:
         raise Invalid("attachments", f"{_shown(file)} is gone") from None
     except OSError as error:  # not the fault of the message: it may be there the next time
         raise Unavailable(f"attachment store: {error.strerror}") from error
-    if len(content) != file.size:
+    if size != file.size:
         raise Invalid("attachments", f"{_shown(file)} is not whole")
-    return content
+    return [*pieces, *mime.base64_pieces(rest)]
 
 
 def _shown(file: File) -> str:

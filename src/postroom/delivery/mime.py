@@ -22,8 +22,11 @@ from postroom.directory.values import storable
 from postroom.errors import Invalid
 from postroom.messages.attachments import CONTENT_ID, MEDIA_TYPE
 
-_FILE_PIECE: Final = 57 * 16_384
-"""Bytes of a file in one piece: whole lines of base64, encoded in a few milliseconds."""
+LINE_BYTES: Final = 57
+"""Bytes of a file that make a line of base64."""
+
+_FILE_PIECE: Final = LINE_BYTES * 16_384
+"""Bytes of a file in one piece: whole lines, encoded in a few milliseconds."""
 
 _BASE64_LINE: Final = 76
 _NEWLINE: Final = re.compile(r"\r\n|\r|\n")
@@ -76,8 +79,8 @@ def body_of(content: str) -> tuple[str, bytes]:
     return body.encoding, body.data
 
 
-def file(described: File, content: bytes, parameters: str = "") -> Part:
-    """Return a file as a part, its type with these parameters.
+def file(described: File, lines: Iterable[bytes], parameters: str = "") -> Part:
+    """Return a file as a part, its type with these parameters; ``lines`` are what ``base64_pieces`` makes of it.
 
     Raises ``Invalid("attachments", …)`` for a name, type or Content-ID that cannot stand in a header.
     """
@@ -90,7 +93,7 @@ def file(described: File, content: bytes, parameters: str = "") -> Part:
     kind = described.content_type
     if kind.startswith(_CANNOT_BE_ENCODED):  # such a part must not be in base64 (RFC 2046 section 5.2.1)
         kind = "application/octet-stream"
-    return leaf(f"{kind}{parameters};\r\n {_name(described.filename)}", "base64", base64_pieces(content), fields)
+    return leaf(f"{kind}{parameters};\r\n {_name(described.filename)}", "base64", lines, fields)
 
 
 def calendar(ics: str, method: str) -> Part:
@@ -112,11 +115,11 @@ def calendar_file(ics: str, method: str, filename: str) -> Part:
         content_id=None,
         withdrawn=False,
     )
-    return file(described, content, f"; method={method}")
+    return file(described, base64_pieces(content), f"; method={method}")
 
 
 def base64_pieces(content: bytes) -> Iterator[bytes]:
-    """Yield ``content`` in lines of base64."""
+    """Yield ``content`` in lines of base64; whole ones if its size is a multiple of ``LINE_BYTES``."""
     for start in range(0, len(content), _FILE_PIECE):
         line = binascii.b2a_base64(content[start : start + _FILE_PIECE], newline=False)
         yield b"".join([line[at : at + _BASE64_LINE] + b"\r\n" for at in range(0, len(line), _BASE64_LINE)])

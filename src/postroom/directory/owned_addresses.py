@@ -1,10 +1,10 @@
 """Which addresses are whose: a person's own ones, and the institutional ones that are assigned to them."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import func, select, union
+from sqlalchemy import BindParameter, Select, bindparam, func, select, union
 
 from postroom.directory import addresses, people
 from postroom.directory.values import chunks
@@ -23,6 +23,26 @@ class OwnedAddress(Struct, frozen=True, kw_only=True):
     email: str
     address_id: int | None = None
     """Number of the institutional address, if it is one."""
+
+
+def _owners() -> Select[Any]:
+    """Build the statement of ``owners``, once: every letter asks it."""
+    emails: BindParameter[str] = bindparam("emails", expanding=True)
+    own = [
+        select(func.lower(column).label("email"), _u.id.label("user_id")).where(func.lower(column).in_(emails), _u.active)
+        for column in (_u.email, _u.alt_email)
+    ]
+    held = address_assignments.join(users, _u.id == address_assignments.c.user_id)
+    assigned = (
+        select(func.lower(_a.email).label("email"), _u.id.label("user_id"))
+        .select_from(institutional_addresses.join(held, _a.id == address_assignments.c.address_id))
+        .where(func.lower(_a.email).in_(emails), address_assignments.c.revoked_at.is_(None), _u.active)
+    )
+    every = union(*own, assigned).subquery()
+    return select(every.c.email, every.c.user_id).order_by(every.c.user_id)
+
+
+_OWNERS: Final = _owners()
 
 
 def of_person(tx: Tx, user_id: int) -> list[OwnedAddress]:
@@ -49,17 +69,6 @@ def owners(tx: Tx, emails: Iterable[str]) -> dict[str, list[int]]:
     """Return which active people have each address, by its lower-case form; those of nobody are missing. A statement for each 500."""
     found: dict[str, list[int]] = {}
     for chunk in chunks(sorted({email.lower() for email in emails})):
-        own = [
-            select(func.lower(column).label("email"), _u.id.label("user_id")).where(func.lower(column).in_(chunk), _u.active)
-            for column in (_u.email, _u.alt_email)
-        ]
-        held = address_assignments.join(users, _u.id == address_assignments.c.user_id)
-        assigned = (
-            select(func.lower(_a.email).label("email"), _u.id.label("user_id"))
-            .select_from(institutional_addresses.join(held, _a.id == address_assignments.c.address_id))
-            .where(func.lower(_a.email).in_(chunk), address_assignments.c.revoked_at.is_(None), _u.active)
-        )
-        every = union(*own, assigned).subquery()
-        for row in tx.execute(select(every.c.email, every.c.user_id).order_by(every.c.user_id)):
+        for row in tx.execute(_OWNERS, {"emails": chunk}):
             found.setdefault(row.email, []).append(row.user_id)
     return found

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from postroom.directory import emails, names
 from postroom.directory.inserting import insert_into
@@ -18,6 +18,7 @@ from postroom.storage.tables import users
 LANGUAGES: Final = ("pl", "en")
 
 _COLUMNS: Final = tuple(users.c[name] for name in Person.__struct_fields__)
+_BY_IDS: Final = select(*_COLUMNS).where(users.c.id.in_(bindparam("ids", expanding=True)))  # built once: asked for by every request
 _LIMITS: Final = {
     "uid": MAX_KEY,
     "first_name": MAX_NAME,
@@ -79,11 +80,7 @@ def get(tx: Tx, user_id: int) -> Person:
 
 def by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, Person]:
     """Return those people of ``ids`` who exist, active or not."""
-    return {
-        row.id: Person(**row._asdict())
-        for chunk in chunks(known(ids))
-        for row in tx.execute(select(*_COLUMNS).where(users.c.id.in_(chunk)))
-    }
+    return {row.id: Person(**row._asdict()) for chunk in chunks(known(ids)) for row in tx.execute(_BY_IDS, {"ids": chunk})}
 
 
 def active_by_ids(tx: Tx, ids: Iterable[int]) -> dict[int, Person]:

@@ -9,7 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, case, delete, exists, func, literal_column, null, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+)
 
 from postroom.directory import emails
 from postroom.directory.inserting import insert_into
@@ -133,14 +148,14 @@ def prune_expired(tx: Tx, now: int, limit: int) -> int:
     return tx.execute(delete(suppressions).where(_s.id.in_(old.scalar_subquery()))).rowcount
 
 
-def is_suppressed(email: ColumnElement[Any], now: int) -> ColumnElement[bool]:
+def is_suppressed(email: ColumnElement[Any], now: int | BindParameter[int]) -> ColumnElement[bool]:
     """Tell, in SQL, whether the address in a column is on the list: one look-up in an index for each row."""
     return exists().where(func.lower(_s.email) == func.lower(email), _holds(now))
 
 
-def explanation(tx: Tx, email: ColumnElement[Any], now: int) -> ColumnElement[Any]:
+def explanation(dialect: str, email: ColumnElement[Any], now: int | BindParameter[int]) -> ColumnElement[Any]:
     """Say, in SQL, why an address is on the list, null when it is not: ``suppression list: hard bounce on 2026-01-31: 550 …``."""
-    return select(_words(tx.dialect.name)).where(func.lower(_s.email) == func.lower(email), _holds(now)).scalar_subquery()
+    return select(_words(dialect)).where(func.lower(_s.email) == func.lower(email), _holds(now)).scalar_subquery()
 
 
 def explanations(tx: Tx, addresses: Iterable[str], now: int) -> dict[str, str]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Select,
     any_,
+    bindparam,
     cast,
     column,
     delete,
@@ -88,7 +89,7 @@ def index(tx: Tx, message_ids: Sequence[int], *, again: bool = False) -> None:
     """
     if again:
         tx.execute(delete(message_words).where(message_words.c.message_id.in_(message_ids)))
-    rows = tx.execute(_said().where(_m.id.in_(message_ids)).order_by(_m.id)).all()
+    rows = tx.execute(_SAID, {"messages": message_ids}).all()
     rolls = _rolls(tx, message_ids)
     documents = [{"message_id": row.id, "words": _document(row, rolls.get(row.id, []))} for row in rows]
     bulk.insert_rows(tx, message_words, documents)
@@ -182,17 +183,28 @@ def _said() -> Select[Any]:
         func.coalesce(a.email, users.c.email, users.c.alt_email, "").label("email"),
     )
     source = messages.outerjoin(users, users.c.id == _m.author_id).outerjoin(institutional_addresses, a.id == _m.from_address_id)
-    return select(*columns).select_from(source)
+    return select(*columns).select_from(source).where(_m.id.in_(bindparam("messages", expanding=True))).order_by(_m.id)
+
+
+def _line() -> Select[Any]:
+    name, email = func.coalesce(_r.name, people.full_name()).label("name"), func.coalesce(_r.email, users.c.email, "").label("email")
+    lines = select(_r.id, _r.message_id, _r.user_id, _r.role, name, email)
+    return lines.select_from(recipients.outerjoin(users, users.c.id == _r.user_id)).order_by(_r.id).limit(_MAX_NAMED + 1)
+
+
+_SAID: Final = _said()
+_LINES: Final = _line()
+_LINES_OF_ONE: Final = _LINES.where(_r.message_id == bindparam("message"))
 
 
 def _rolls(tx: Tx, message_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
     """Return the beginning of the roll of each message."""
-    name, email = func.coalesce(_r.name, people.full_name()).label("name"), func.coalesce(_r.email, users.c.email, "").label("email")
-    lines = select(_r.id, _r.message_id, _r.user_id, _r.role, name, email)
-    lines = lines.select_from(recipients.outerjoin(users, users.c.id == _r.user_id))
-    parts = [select(lines.where(_r.message_id == number).order_by(_r.id).limit(_MAX_NAMED + 1).subquery()) for number in message_ids]
+    if len(message_ids) == 1:
+        found = tx.execute(_LINES_OF_ONE, {"message": message_ids[0]})
+    else:
+        found = tx.execute(union_all(*(select(_LINES.where(_r.message_id == number).subquery()) for number in message_ids)))
     rolls: dict[int, list[Row[Any]]] = {}
-    for line in tx.execute(union_all(*parts)):
+    for line in found:
         rolls.setdefault(line.message_id, []).append(line)
     return rolls
 

@@ -350,3 +350,15 @@ def test_each_refusal_is_an_error_of_its_own() -> None:
     """One that is raised again and again keeps the frames of every call before it, and what they held."""
     for wrong in (Invalid("from", "required"), Invalid("from", "malformed"), TooLarge("attachments", 1)):
         assert sending._refusal(wrong, sending._SENDING) is not sending._refusal(wrong, sending._SENDING)
+
+
+def test_drafts_are_reassigned(api: Api) -> None:
+    """§1b ``messages/reassign``: ``{}``; only for drafts (3) and templates (7), to an address of the caller's."""
+    draft = api.result("PUT", "/mail/drafts/save", json={**LETTER, "subject": "Plan"})["id"]
+    assert api.result("PUT", "/mail/messages/reassign", data={"folder": 3, "email": "jan@x.example"}) == {}
+    assert api.result("GET", f"/mail/messages/{draft}")["subject"] == "Plan"
+    for folder in (0, 1, 2, 4, 99):
+        refused = put(api, "/mail/messages/reassign", folder=folder, email="jan@x.example")
+        api.refused(refused, 403, "Only folders Templates and Drafts are allowed.", INVALID_OPERATION)
+    for email in ("ewa@x.example", ""):
+        api.refused(put(api, "/mail/messages/reassign", folder=7, email=email), 400, "Mailbox not found", -2147024809)

@@ -2,5 +2,6 @@
 
 from postroom.dialects.onlyoffice.application import mount
 from postroom.dialects.onlyoffice.downloads import routes as downloads
+from postroom.dialects.onlyoffice.upload_progress import route as uploads
 
-__all__ = ["downloads", "mount"]
+__all__ = ["downloads", "mount", "uploads"]

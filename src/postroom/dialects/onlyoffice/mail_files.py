@@ -64,16 +64,7 @@ class AllFiles(Struct, frozen=True, kw_only=True, rename="camel"):
 @operation("POST", "/mail/messages/attachment/add", FileAdding, result=Attachment, takes_file=True)
 async def add_attachment(call: Call, given: FileAdding) -> Attachment:
     """Add a file to a draft or a template: the body as it is, or the first file of a form."""
-    _check_number(given.id_message)
-    try:
-        async with uploads.received(call, MAX_FILES_SIZE) as file:
-            if file is None or not file.blob.size:
-                raise _failure("Empty files not supported.")
-            name = given.name or file.filename or "attachment"
-            kind = given.content_type or (file.content_type or "" if file.filename is not None else "")
-            return await _attached(call, given.id_message, file.blob, name, kind)
-    except TooLarge:
-        raise _failure("Total size of all files exceeds limit!") from None
+    return await received(call, given)
 
 
 @operation("POST", "/mail/messages/{id:[0-9]+}/document", DocumentAdding, result=Attachment)
@@ -126,6 +117,20 @@ async def download_all_attachments(call: Call, given: AllFiles) -> Operation:
     if not await call.read(downloads.files_of, call.user_id, key_of(given.message_id)):
         raise _failure("Message has no attachments.")
     return background.done(background.FILES_PACKED, given.message_id)
+
+
+async def received(call: Call, given: FileAdding) -> Attachment:
+    """Receive the file of a call, and attach it. Raises ``ApiError``, ``BadMultipart``, ``Unavailable``."""
+    _check_number(given.id_message)
+    try:
+        async with uploads.received(call, MAX_FILES_SIZE) as file:
+            if file is None or not file.blob.size:
+                raise _failure("Empty files not supported.")
+            name = given.name or file.filename or "attachment"
+            kind = given.content_type or (file.content_type or "" if file.filename is not None else "")
+            return await _attached(call, given.id_message, file.blob, name, kind)
+    except TooLarge:
+        raise _failure("Total size of all files exceeds limit!") from None
 
 
 def _check_number(number: int) -> None:

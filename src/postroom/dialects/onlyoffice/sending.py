@@ -14,11 +14,12 @@ from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import ARGUMENT, ARGUMENT_NULL, EXCEPTION, ApiError, argument, forbidden, misformed, missing
 from postroom.dialects.onlyoffice.mail_objects import MailMessage
 from postroom.dialects.onlyoffice.messages import clock, reader
+from postroom.dialects.onlyoffice.numbers import folder_of
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.directory import named_mailboxes
 from postroom.directory.values import LARGEST_ID
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
-from postroom.messages import calendars, filing, items, labels, letters
+from postroom.messages import calendars, filing, items, labels, letter_senders, letters
 from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, SavedLetter
@@ -101,6 +102,13 @@ class SimpleSending(Struct, frozen=True, kw_only=True, rename="camel"):
     subject: str = ""
     body: str = ""
     is_receipt: bool = False
+
+
+class Reassigning(Struct, frozen=True, kw_only=True):
+    """The messages of which folder, and the address that they are to be from."""
+
+    folder: int = 0
+    email: str = ""
 
 
 class _Words(Struct, frozen=True, kw_only=True):
@@ -197,6 +205,18 @@ async def save_message(call: Call, given: Draft) -> MailMessage:
 async def save_template(call: Call, given: Draft) -> MailMessage:
     """Keep a message as a template, a new one for number 0. Recipients are not checked."""
     return await _saved(call, given, letters.save_template, _TEMPLATE)
+
+
+@operation("PUT", "/mail/messages/reassign", Reassigning, result=None)
+async def reassign_messages(call: Call, given: Reassigning) -> None:
+    """Let all drafts (3), or all templates (7), be from another address of the caller's; nothing else of them changes (§8.23)."""
+    folder = folder_of(given.folder)
+    if folder not in {"drafts", "templates"}:
+        raise forbidden("Only folders Templates and Drafts are allowed.")
+    try:
+        await call.write(letter_senders.reassign, call.user_id, given.email, call.now, templates=folder == "templates")
+    except NotFound as error:
+        raise _refusal(error, _DRAFT) from None
 
 
 _Unit = Callable[[Tx, Desk, Letter, int], SavedLetter]
@@ -303,4 +323,4 @@ def _unfit(error: Invalid) -> ApiError:
     return errors.translate(error) if header is None else argument(f"Incorrect email address in {header} field")
 
 
-OPERATIONS: Final[Operations] = (send_message, simple_send, save_draft, save_message, save_template)
+OPERATIONS: Final[Operations] = (send_message, simple_send, save_draft, save_message, save_template, reassign_messages)
