@@ -54,7 +54,7 @@ def application(store: Store) -> ASGIApp:
             *reference.routes(store.settings, MODULES),
             Mount("/v1", schoology.application(store)),
             onlyoffice.mount(store),
-            onlyoffice.downloads(store),
+            *onlyoffice.downloads(store),
             onlyoffice.uploads(store),
             Mount("/postroom/v1", postroom.application(store)),
             superoffice.mount(store, ports=PORTS),  # last: the first part of its paths may be a tenant of any name

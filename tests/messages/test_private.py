@@ -270,16 +270,16 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_people(school
         first = school.write(school.author, school.other)
     with counted(school.store) as many:
         second = school.write(school.author, *crowd)
-    assert len(one) == len(many) == 10
+    assert len(one) == len(many) == 11
     lock = school.store.database.dialect == "postgresql"
     with counted(school.store) as one:
         school.answer(school.other, first.thread_id)
     with counted(school.store) as many:
         school.answer(crowd[0], second.thread_id)
-    assert len(one) == len(many) == 15 + lock
+    assert len(one) == len(many) == 16 + lock
     with counted(school.store) as named:
         school.answer(crowd[0], second.thread_id, school.author)
-    assert len(named) == 14 + lock
+    assert len(named) == 15 + lock
 
 
 def test_two_answers_at_once_leave_one_standing(school: School) -> None:

@@ -17,7 +17,7 @@ from postroom.delivery import copy_queue, presence, queue
 from postroom.directory import clients, grants, sessions, suppressions, throttle
 from postroom.directory.values import chunks
 from postroom.errors import Unavailable
-from postroom.messages import answering, attachments, idempotency, notifications, reports, retention, search, uploads
+from postroom.messages import answering, attachments, filtering, idempotency, notifications, reports, retention, search, uploads
 from postroom.storage.blobs import LISTED, PARTS
 from postroom.storage.store import Store
 
@@ -178,6 +178,11 @@ async def _answer_letters(store: Store, now: int) -> int:
     return await store.database.write(answering.send_due, store.settings, store.vault, now, _FEW)
 
 
+async def _filter_messages(store: Store, now: int) -> int:
+    """Let filters act on what came and what was sent; counts the messages that were looked at."""
+    return await store.database.write(filtering.act_due, store.settings, store.vault, now, _FEW)
+
+
 async def _index_messages(store: Store, now: int) -> int:
     """Let messages be found that were there before the index was."""
     del now
@@ -193,6 +198,7 @@ _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "settled": _settle_messages,
     "answered": _answer_letters,
+    "filtered": _filter_messages,  # behind the answers: who is away answers what a filter takes out of the inbox, too
     "links": _withdraw_links,
     "uploads": _forget_uploads,
     "bounces": _report_bounces,

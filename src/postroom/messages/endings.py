@@ -12,7 +12,7 @@ from sqlalchemy import Row, and_, func, insert, or_, select, update
 from postroom.directory import address_books, named_mailboxes
 from postroom.directory.records import Mailbox
 from postroom.directory.values import chunks
-from postroom.messages import alerts, failure_texts, letter_records, misses, options, search, threads
+from postroom.messages import alerts, failure_texts, letter_records, mail_filters, misses, options, search, threads
 from postroom.messages.alerts import NewAlert
 from postroom.messages.failure_texts import Failure
 from postroom.messages.records import MailOptions, MessageStatus
@@ -39,6 +39,8 @@ def finish(tx: Tx, settings: Settings, letters: Mapping[int, MessageStatus], now
     tell(tx, settings, failed, now)
     for chunk in chunks(failed):
         _take_back(tx, chunk)
+    for chunk in chunks(sorted(letters)):
+        mail_filters.await_sent(tx, chunk)
 
 
 def tell(tx: Tx, settings: Settings, message_ids: Sequence[int], now: int) -> None:

@@ -29,6 +29,7 @@ from postroom.messages import (
     letter_records,
     letter_rolls,
     letter_threads,
+    mail_filters,
     message_ids,
     options,
     queueing,
@@ -195,6 +196,7 @@ def _let_mailboxes_act(tx: Tx, desk: Desk, message_id: int, prepared: _Prepared,
     """Let the mailboxes that a letter came to do what their owners want done by itself."""
     letter, sender = prepared.letter, prepared.sender.email
     labels.put_by_sender(tx, message_id, sender)
+    mail_filters.await_arrivals(tx, message_id)
     if not (letter.automatic_reply or letter.calendar):
         autoreplies.await_replies(tx, desk.author_id, message_id)
     if letter.automatic_reply:

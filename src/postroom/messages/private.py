@@ -15,7 +15,7 @@ from postroom.clock import DAY
 from postroom.directory import contact_rules, people
 from postroom.directory.records import Person
 from postroom.errors import Invalid, TooLarge
-from postroom.messages import labels, links, markup, notifications, queueing, reports, search, threads, uploads
+from postroom.messages import labels, links, mail_filters, markup, notifications, queueing, reports, search, threads, uploads
 from postroom.messages.links import Link
 from postroom.messages.mailboxes import ThreadLine
 from postroom.messages.queueing import Line
@@ -178,6 +178,7 @@ def _write(  # noqa: PLR0917 - one message
     bulk.insert_rows(tx, recipients, [{**line, "user_id": user_id} for user_id in circle.user_ids])
     search.index(tx, [message_id])
     labels.put_by_sender(tx, message_id)
+    mail_filters.await_arrivals(tx, message_id)
     uploads.take_over(tx, author.id, message.upload_ids, message_id, now=now, end=now + days * DAY)
     notifications.queue(tx, settings, message_id, now)
     return message_id

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, literal, select, update
 from postroom.clock import DAY
 from postroom.directory import addresses
 from postroom.errors import Forbidden, WrongState
-from postroom.messages import attachments, audience, drafts, labels, queueing, reports, roll, search, threads
+from postroom.messages import attachments, audience, drafts, labels, mail_filters, queueing, reports, roll, search, threads
 from postroom.messages.records import AudienceChange, DraftContent, Language, Message
 from postroom.settings import Settings
 from postroom.storage import wakeup
@@ -44,6 +44,7 @@ def submit(tx: Tx, settings: Settings, author_id: int, message_id: int, language
         reports.settle(tx, settings, [message_id], now)
     search.index(tx, [message_id])
     labels.put_by_sender(tx, message_id)
+    mail_filters.await_arrivals(tx, message_id)
     if draft.thread_id is not None:
         threads.add_answer(tx, author_id, message_id, draft.thread_id, now)
     wakeup.notify(tx)

@@ -519,6 +519,19 @@ mail_accounts: Final = Table(
     sqlite_autoincrement=True,
 )
 
+mail_filters: Final = Table(
+    "mail_filters",  # what is to be done with messages of a person's mailbox by themselves
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),  # in the order of which they act
+    Column("enabled", Boolean, nullable=False),
+    Column("rule", Text, nullable=False),  # JSON: conditions and actions
+    Index("ix_mail_filters_user_id", "user_id"),
+    sqlite_autoincrement=True,
+)
+
 mail_settings: Final = Table(
     "mail_settings",
     metadata,
@@ -673,6 +686,17 @@ due_autoreplies: Final = Table(
     "due_autoreplies",  # letters that came to an address that answers by itself, until the worker has looked at them
     metadata,
     Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+)
+
+due_filters: Final = Table(
+    "due_filters",  # what came to somebody who has filters, or was sent by such a person, until the worker has looked at it
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("message_id", ForeignKey("messages.id", ondelete="CASCADE")),
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE")),
+    CheckConstraint("(message_id IS NULL) <> (recipient_id IS NULL)", name="one_kind"),
+    Index("uq_due_filters_message_id", "message_id", unique=True),
+    Index("uq_due_filters_recipient_id", "recipient_id", unique=True),
 )
 
 

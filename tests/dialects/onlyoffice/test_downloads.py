@@ -1,11 +1,14 @@
 """Files of messages at the original's address (wire/onlyoffice.md §1b Attachments)."""
 
 import asyncio
+import io
+import zipfile
 
 import httpx2
 import pytest
 
 from postroom.application import application
+from postroom.dialects.onlyoffice.errors import ARGUMENT, EXCEPTION, HTTP
 from tests.dialects.onlyoffice.conftest import Api
 from tests.dialects.onlyoffice.mailbox import EWA, JAN
 
@@ -68,3 +71,36 @@ def test_what_is_no_file(sqlite_api: Api, number: str) -> None:
 def test_nobody_gets_anything(api: Api, file: int) -> None:
     for token in (None, "wrong"):
         assert fetch(api, f"{PATH}?attachid={file}", token).text == "Access denied."
+
+
+def test_all_files_of_a_message(api: Api, file: int) -> None:
+    """§1b downloadall: an operation of type 8, whose source is the archive; whoever has the message gets it, nobody else."""
+    api.result("POST", "/mail/messages/attachment/add", params={"id_message": draft_of(api), "name": "A.txt"}, data=b"xyz")
+    done = api.result("PUT", f"/mail/messages/attachment/downloadall/{draft_of(api)}")
+    assert (done["completed"], done["operationType"], done["error"]) == (True, 8, "")
+    assert api.result("GET", f"/mail/operations/{done['id']}") == done
+    for path in (done["source"], done["source"].lower()):
+        answer = fetch(api, path, api.token)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert {name: archive.read(name) for name in archive.namelist()} == {"a.txt": b"abcdef", "A (2).txt": b"xyz"}
+    for token in (None, api.token_of(api.ewa)):
+        answer = fetch(api, done["source"], token)
+        assert (answer.status_code, answer.text) == (403, "Access denied.")
+
+
+def test_messages_without_files_to_put_together(sqlite_api: Api) -> None:
+    """Unknown ones, those of others, and those that have none."""
+    api = sqlite_api
+    own = api.result("PUT", "/mail/drafts/save", json={"from": JAN})["id"]
+    hers = api.result("PUT", "/mail/drafts/save", json={"from": EWA}, token=api.token_of(api.ewa))["id"]
+    path = "/mail/messages/attachment/downloadall"
+    api.refused(api.call("PUT", f"{path}/{own}"), 400, "Message has no attachments.", EXCEPTION)
+    api.refused(api.call("PUT", f"{path}/{hers}"), 404, f"Message with {hers} wasn't found.", HTTP)
+    api.refused(api.call("PUT", f"{path}/0"), 400, "Invalid message id\r\nParameter name: messageId", ARGUMENT)
+    assert fetch(api, f"/addons/mail/httphandlers/downloadall.ashx?messageid={own}", api.token).status_code == 403
+
+
+def draft_of(api: Api) -> int:
+    (draft,) = api.result("GET", "/mail/messages", params={"folder": 3})
+    return int(draft["id"])

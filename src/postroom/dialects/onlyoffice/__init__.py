@@ -1,7 +1,7 @@
 """ONLYOFFICE Workspace, its mail: the interface at ``/api/2.0`` (wire/onlyoffice.md), and the files of messages beside it."""
 
 from postroom.dialects.onlyoffice.application import mount
-from postroom.dialects.onlyoffice.downloads import route as downloads
+from postroom.dialects.onlyoffice.downloads import routes as downloads
 from postroom.dialects.onlyoffice.upload_progress import route as uploads
 
 __all__ = ["downloads", "mount", "uploads"]

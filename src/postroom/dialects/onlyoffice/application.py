@@ -18,6 +18,7 @@ from postroom.dialects.onlyoffice import (
     accounts,
     auth,
     authentication,
+    background,
     batch,
     body,
     contacts,
@@ -26,6 +27,7 @@ from postroom.dialects.onlyoffice import (
     envelope,
     errors,
     exports,
+    filters,
     lists,
     mail_files,
     mail_folders,
@@ -62,6 +64,8 @@ OPERATIONS: Final[Operations] = (
     *mail_folders.OPERATIONS,
     *tags.OPERATIONS,
     *mail_preferences.OPERATIONS,
+    *filters.OPERATIONS,
+    *background.OPERATIONS,
 )
 """Every operation of the interface."""
 

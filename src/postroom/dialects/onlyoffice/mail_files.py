@@ -5,10 +5,12 @@ from typing import Final
 from msgspec import Struct
 
 from postroom.dialects import blobs
-from postroom.dialects.onlyoffice import errors, mail_objects, uploads
+from postroom.dialects.item_numbers import key_of
+from postroom.dialects.onlyoffice import background, downloads, errors, mail_objects, uploads
+from postroom.dialects.onlyoffice.background import Operation
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
-from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument
+from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument, not_found
 from postroom.dialects.onlyoffice.mail_objects import Attachment
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.dialects.onlyoffice.sending import has, letter_number, unknown_message
@@ -51,6 +53,12 @@ class FileRemoving(Struct, frozen=True, kw_only=True):
 
     messageid: Long
     attachmentid: int
+
+
+class AllFiles(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Of which message."""
+
+    message_id: Long
 
 
 @operation("POST", "/mail/messages/attachment/add", FileAdding, result=Attachment, takes_file=True)
@@ -97,6 +105,18 @@ async def delete_attachment(call: Call, given: FileRemoving) -> int:
         raise await _unfit(call, given.messageid, error) from None
     await blobs.delete_unused(call.store, gone)
     return given.messageid
+
+
+@operation("PUT", "/mail/messages/attachment/downloadall/{messageId:-?[0-9]+}", AllFiles, result=Operation)
+async def download_all_attachments(call: Call, given: AllFiles) -> Operation:
+    """Put all files of a message together: ``source`` is the address of the archive, which wants the caller's credentials."""
+    if given.message_id <= 0:
+        raise argument("Invalid message id", "messageId")
+    if not await call.read(has, call.user_id, given.message_id):
+        raise not_found(f"Message with {given.message_id} wasn't found.")
+    if not await call.read(downloads.files_of, call.user_id, key_of(given.message_id)):
+        raise _failure("Message has no attachments.")
+    return background.done(background.FILES_PACKED, given.message_id)
 
 
 async def received(call: Call, given: FileAdding) -> Attachment:
@@ -161,4 +181,4 @@ def _failure(text: str) -> ApiError:
     return ApiError(400, text, EXCEPTION)
 
 
-OPERATIONS: Final[Operations] = (add_attachment, add_document, add_calendar, delete_attachment)
+OPERATIONS: Final[Operations] = (add_attachment, add_document, add_calendar, delete_attachment, download_all_attachments)

@@ -1,15 +1,15 @@
 """Folders, and folders of one's own (wire/onlyoffice.md §1b Folders). What takes the original a while is done at once here."""
 
-import secrets
 from typing import Final
 
 from msgspec import Struct, field
 
 from postroom.dialects.item_numbers import key_of
 from postroom.dialects.onlyoffice import dates
+from postroom.dialects.onlyoffice.background import FOLDER_REMOVED, RECALCULATED, Operation, done
 from postroom.dialects.onlyoffice.binder import Long
 from postroom.dialects.onlyoffice.call import Call
-from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument, not_found
+from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument
 from postroom.dialects.onlyoffice.numbers import FOLDERS, folder_of
 from postroom.dialects.onlyoffice.operation import Nothing, Operations, operation
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
@@ -17,8 +17,6 @@ from postroom.messages import filing, folders, items
 from postroom.messages.folders import Count
 from postroom.storage.database import Tx
 
-_RECALCULATED: Final = 1
-_FOLDER_REMOVED: Final = 5
 _FIRST_SHOWN: Final = 1
 """Sending is not shown."""
 
@@ -45,19 +43,6 @@ class UserFolder(Struct, frozen=True, kw_only=True):
     unread_chain_count: int
     total_chain_count: int
     folder_count: int
-
-
-class Operation(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Work that is done, as everything is here when the answer comes."""
-
-    completed: bool = True
-    id: str
-    status: str = ""
-    error: str = ""
-    percents: int = 100
-    source: str = ""
-    operation_type: int
-    operation: str = ""
 
 
 class FolderId(Struct, frozen=True, kw_only=True):
@@ -90,12 +75,6 @@ class UserFolderId(Struct, frozen=True, kw_only=True):
     """Which folder."""
 
     id: int
-
-
-class OperationId(Struct, frozen=True, kw_only=True):
-    """Which operation."""
-
-    id: str
 
 
 class MailId(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -136,7 +115,7 @@ async def empty_folder(call: Call, given: FolderId) -> int:
 async def recalculate_folders(call: Call, given: Nothing) -> Operation:
     """Do nothing: counts are always right."""
     del call, given
-    return _done(_RECALCULATED)
+    return done(RECALCULATED)
 
 
 @operation("GET", "/mail/userfolders", UserFolders, result=list[UserFolder])
@@ -180,7 +159,7 @@ async def delete_user_folder(call: Call, given: UserFolderId) -> Operation:
         await call.write(folders.remove, call.user_id, given.id, call.now)
     except NotFound as error:
         raise _refused(error, "") from None
-    return _done(_FOLDER_REMOVED)
+    return done(FOLDER_REMOVED)
 
 
 @operation("GET", "/mail/userfolders/bymail", MailId, result=dict[str, int | str])
@@ -193,27 +172,6 @@ async def get_user_folder_of_message(call: Call, given: MailId) -> UserFolder | 
 def _of_message(tx: Tx, user_id: int, number: int) -> folders.UserFolder | None:
     there = items.find(tx, user_id, [key_of(number)])
     return folders.get(tx, user_id, there[0].folder_id) if there and there[0].folder_id is not None else None
-
-
-@operation("GET", "/mail/operations", Nothing, result=list[Operation])
-async def get_operations(call: Call, given: Nothing) -> list[Operation]:
-    """List work that is going on: none ever is."""
-    del call, given
-    return []
-
-
-@operation("GET", "/mail/operations/{id}", OperationId, result=Operation)
-async def get_operation(call: Call, given: OperationId) -> Operation:
-    """Tell how an operation goes: it is done."""
-    del call
-    kind, _, rest = given.id.partition("-")
-    if kind not in {str(_RECALCULATED), str(_FOLDER_REMOVED)} or not rest.isalnum():
-        raise not_found(f"Operation with {given.id[:100]} wasn't found.")
-    return Operation(id=given.id, operation_type=int(kind))
-
-
-def _done(kind: int) -> Operation:
-    return Operation(id=f"{kind}-{secrets.token_hex(16)}", operation_type=kind)
 
 
 def _user_folder(folder: folders.UserFolder) -> UserFolder:
@@ -247,6 +205,4 @@ OPERATIONS: Final[Operations] = (
     create_user_folder,
     update_user_folder,
     delete_user_folder,
-    get_operations,
-    get_operation,
 )
