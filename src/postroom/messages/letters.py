@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from sqlalchemy import Row, func, insert, select, update
 
 from postroom.directory import named_mailboxes, owned_addresses, people
+from postroom.directory.mail_servers import Connection
 from postroom.directory.owned_addresses import OwnedAddress
 from postroom.directory.records import Mailbox
 from postroom.directory.values import LARGEST_ID, one_line
@@ -37,7 +38,6 @@ from postroom.messages import (
     search,
     threads,
 )
-from postroom.messages.connections import Connection
 from postroom.messages.letter_files import Chosen
 from postroom.messages.letter_identifiers import Named
 from postroom.messages.letter_records import MAX_BODY, MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
@@ -102,7 +102,7 @@ def save_template(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Sa
 def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0, connection: Connection | None = None) -> SavedLetter:
     """Send a letter: a new one for number 0, else a draft, or a template, which is consumed.
 
-    With a ``connection``, which ``connections.check`` has passed, it leaves through that alone.
+    With a ``connection``, which ``mail_servers.check`` has passed, it leaves through that alone.
 
     Raises the first of these that holds (contract §1a.5): ``Invalid("from", "required")``; ``Invalid("to", "required")`` when there is
     nobody in To, Cc and Bcc; what ``save_draft`` raises; ``Invalid("from", "refused")`` for an address that letters do not leave
