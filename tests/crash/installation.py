@@ -159,8 +159,8 @@ def _settings_file(folder: Path, data_dir: Path, url: str, relay_port: int, chan
         "delivery": {"lease": LEASE, "unknown_pause": 0.5, "retry_first": 0.5, "retry_longest": 2.0},
     }
     lines = [f"data_dir = {json.dumps(str(data_dir))}", 'log_level = "warning"']
-    for name, values in tables.items():
-        merged = {**values, **changes.get(name, {})}
+    for name in [*tables, *changes.keys() - tables.keys()]:
+        merged = {**tables.get(name, {}), **changes.get(name, {})}
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in merged.items())]
     file = folder / "postroom.toml"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

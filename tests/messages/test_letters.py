@@ -605,7 +605,7 @@ def test_whatever_is_written_is_kept_or_refused_for_a_reason(sqlite_store: Store
 
 
 def test_letter_takes_the_server_of_the_default_account(office: Office) -> None:
-    """Without a connection of its own (SuperOffice contract §9: OutgoingConnectionInfo null), as it was when the letter was sent."""
+    """Without a connection of its own (SuperOffice contract §7: OutgoingConnectionInfo null), as it was when the letter was sent."""
     servers = structs.replace(office.settings, superoffice=SuperofficeSettings(outgoing_servers=["smtp.other.example"]))
     kept_there = Connection(host="smtp.other.example", port=587, security="tls", username="anna", password="Zażółć")
     given = structs.replace(kept_there, username="given", password="dany")

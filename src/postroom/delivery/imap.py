@@ -8,7 +8,6 @@ A server may have kept the message although we never heard so. Therefore a messa
 for by its Message-ID, and not put there a second time.
 """
 
-import base64
 import contextlib
 import imaplib
 import socket
@@ -27,6 +26,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from msgspec import Struct
 
 from postroom.delivery.reaching import ForbiddenAddressError
+from postroom.delivery.veil import Veil
 from postroom.delivery.wire import tls_context
 from postroom.directory.values import one_line
 from postroom.messages.copies import ImapAccount
@@ -119,21 +119,14 @@ class Conversation:
 
     def _answer(self, kind: Literal["done", "later", "login", "never"], words: str) -> Answer:
         """Make an answer of one line, without the password: some servers repeat what they do not understand."""
-        for secret in _forms(self._account):
-            words = words.replace(secret, "…")
-        return Answer(kind, one_line(words, MAX_WORDS))
+        veil = Veil(self._account.username, self._account.password)
+        return Answer(kind, one_line(veil.over(words), MAX_WORDS))
 
     def _unforeseen(self, error: Exception) -> Answer:
         if not self._aborted:  # the message of the error may hold what was sent, so only its kind and place are logged
             place = traceback.extract_tb(error.__traceback__)[-1]
             _log.error("copy_confused", error=type(error).__name__, place=f"{place.name}:{place.lineno}")
         return self._answer("later", f"the answers of the server make no sense ({type(error).__name__})")
-
-
-def _forms(account: ImapAccount) -> list[str]:
-    """Return the password as it may stand in what we say: by itself, and encoded alone or as SASL PLAIN has it (RFC 4616)."""
-    encoded = [base64.b64encode(text.encode()).decode() for text in (account.password, f"\0{account.username}\0{account.password}")]
-    return [secret for secret in (account.password, *encoded) if secret]
 
 
 def try_login(account: ImapAccount, resolve: Callable[[], str]) -> None:

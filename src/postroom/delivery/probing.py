@@ -10,6 +10,7 @@ from imapclient.exceptions import IMAPClientError
 from postroom.delivery import imap, own_connections, reaching, smtp
 from postroom.delivery.reaching import ForbiddenAddressError
 from postroom.delivery.smtp import SmtpError
+from postroom.delivery.veil import Veil
 from postroom.delivery.wire import reason
 from postroom.directory import mail_servers
 from postroom.directory.mail_servers import Connection, Kind
@@ -79,4 +80,4 @@ async def can_login(settings: Settings, connection: Connection, *, kind: Kind) -
 
 def _words(error: Exception, connection: Connection) -> str:
     words = str(error) if isinstance(error, ForbiddenAddressError) else reason(error)
-    return one_line(words.replace(connection.password, "…") if connection.password else words, imap.MAX_WORDS)
+    return one_line(Veil(connection.username, connection.password).over(words), imap.MAX_WORDS)

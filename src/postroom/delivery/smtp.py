@@ -18,6 +18,7 @@ from postroom.delivery import sasl
 from postroom.delivery.envelope import Envelope, commands
 from postroom.delivery.mail import FINAL_DOT, Mail
 from postroom.delivery.replies import GarbageError, Reply
+from postroom.delivery.veil import Veil
 from postroom.delivery.wire import CLOSING, Wire, open_wire, reason, tls_context
 from postroom.errors import Invalid
 from postroom.settings import RelaySettings
@@ -62,9 +63,10 @@ class Answer(Struct, frozen=True):
 class SmtpConnection:
     """One connection; made by ``connect``, for one task at a time."""
 
-    def __init__(self, wire: Wire) -> None:
-        """Speak over ``wire``."""
+    def __init__(self, wire: Wire, veil: Veil) -> None:
+        """Speak over ``wire``; ``veil`` hides our password from whatever the server says."""
         self._wire = wire
+        self._veil = veil
         self._extensions: dict[str, str] = {}
         self._pipelining = False
         self._ahead: Envelope | None = None
@@ -93,7 +95,7 @@ class SmtpConnection:
                 await self._deliver(mail, following, answers)
         except (OSError, GarbageError) as error:
             self.close()
-            raise SmtpError(self.phase, reason(error), stale=isinstance(error, ConnectionError)) from None
+            raise SmtpError(self.phase, self._veil.over(reason(error)), stale=isinstance(error, ConnectionError)) from None
         self.phase = "session"
         told = [answer for answer in answers if answer is not None]
         if any(answer.reply.code == CLOSING for answer in told):
@@ -122,7 +124,7 @@ class SmtpConnection:
                 return await self._open_step_by_step(lines)
             self._wire.write(b"".join(lines), replies=len(lines))
         self.phase, self._ahead = "transaction", None
-        mail, *rcpts, data = await self._wire.replies(len(envelope.recipients) + 2)
+        mail, *rcpts, data = await self._replies(len(envelope.recipients) + 2)
         return await self._judged(mail, rcpts, data)
 
     async def _open_step_by_step(self, lines: list[bytes]) -> list[Answer | None]:
@@ -162,7 +164,7 @@ class SmtpConnection:
         ahead = self._commands_ahead(following)
         self.phase = "outcome"
         self._wire.write(*mail.chunks, FINAL_DOT, *ahead, replies=1 + len(ahead))
-        final = Answer("final dot", (await self._wire.replies(1))[0])
+        final = Answer("final dot", (await self._replies(1))[0])
         if ahead and final.reply.code != CLOSING:
             self._ahead = following
         answers[:] = [answer or final for answer in answers]
@@ -178,17 +180,20 @@ class SmtpConnection:
 
     async def _exchange(self, line: bytes) -> Reply:
         self._wire.write(line, replies=1)
-        return (await self._wire.replies(1))[0]
+        return (await self._replies(1))[0]
+
+    async def _replies(self, count: int) -> list[Reply]:
+        return [self._veil.over_reply(reply) for reply in await self._wire.replies(count)]
 
     async def _command(self, line: bytes) -> Reply:
         try:
             return await self._exchange(line + b"\r\n")
         except (OSError, GarbageError) as error:
-            raise SmtpError("session", reason(error)) from None
+            raise SmtpError("session", self._veil.over(reason(error))) from None
 
     async def introduce(self, relay: RelaySettings, helo: str, context: ssl.SSLContext | None) -> None:
         """Greeting, EHLO, STARTTLS and AUTH as ``relay`` says; for ``connect``. Raises ``SmtpError``, ``OSError``, ``GarbageError``."""
-        self._expect((await self._wire.replies(1))[0], 220, "greeting")
+        self._expect((await self._replies(1))[0], 220, "greeting")
         await self._greet(helo)
         if context is not None and relay.security != "tls":
             await self._secure(relay, helo, context)
@@ -242,15 +247,16 @@ async def connect(relay: RelaySettings, helo: str, address: str | None = None, *
     Raises ``SmtpError`` of phase ``session``; no text of it carries the password.
     """
     context = tls_context(verified=verified or relay.security != "opportunistic") if relay.security != "none" else None
+    veil = Veil(relay.username, relay.password)
     wire: Wire | None = None
     try:
         wire = await open_wire(relay.host, relay.port, relay.timeout, context if relay.security == "tls" else None, address)
-        connection = SmtpConnection(wire)
+        connection = SmtpConnection(wire, veil)
         await connection.introduce(relay, helo, context)
     except BaseException as error:
         if wire is not None:
             wire.close()
         if isinstance(error, OSError | GarbageError | UnicodeError):  # the last: a name that cannot be one of a host
-            raise SmtpError("session", reason(error)) from None
+            raise SmtpError("session", veil.over(reason(error))) from None
         raise
     return connection
