@@ -60,6 +60,11 @@ service anvil {{
     mode = 0
   }}
 }}
+service auth {{
+  unix_listener {folder}/sasl {{
+    mode = 0666
+  }}
+}}
 service imap-login {{
   chroot =
   inet_listener imap {{
@@ -88,6 +93,8 @@ class Dovecot:
         self.port, self.tls_port = free_port(), free_port()
         owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._owner: dict[str, Any] = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        self.sasl = folder / "sasl"
+        """Where other servers ask about logins."""
         _, self.certificate = server_context(folder)
         lines = [f"{user}:{{PLAIN}}{password}:{owner.pw_uid}:{owner.pw_gid}::::{_quota(user)}" for user, password in PASSWORDS.items()]
         (folder / "passwd").write_text("\n".join(lines) + "\n")
@@ -103,6 +110,7 @@ class Dovecot:
                 mechanisms=mechanisms,
             )
         )
+        folder.chmod(0o711)  # for other servers, which run as somebody else
         for path in (folder, *folder.iterdir()):
             os.chown(path, owner.pw_uid, owner.pw_gid)
         self._process: subprocess.Popen[bytes] | None = None
