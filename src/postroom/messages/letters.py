@@ -78,6 +78,7 @@ def save_draft(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Saved
     """Keep a letter as a draft, a new one for number 0; the addresses of recipients are not checked.
 
     Raises the first of these that holds: ``Invalid("from", …)`` (``required``, ``malformed``), ``NotFound("account", address)``,
+    ``Forbidden("address_revoked")``,
     ``NotFound("message", id)``, ``WrongState("draft_required")``, ``TooLarge`` named ``stored_body``, ``attachments``, ``files``,
     ``recipients``, ``subject`` or ``body``, and ``Invalid`` for the last two.
     """
