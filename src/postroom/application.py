@@ -52,6 +52,7 @@ def application(store: Store) -> ASGIApp:
             onlyoffice.mount(store),
             *onlyoffice.downloads(store),
             onlyoffice.uploads(store),
+            onlyoffice.pictures_of_contacts(store),
             Mount("/postroom/v1", postroom.application(store)),
         ],
         redirect_slashes=False,
