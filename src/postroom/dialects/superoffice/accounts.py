@@ -16,8 +16,8 @@ from postroom.dialects.superoffice.operation import Methods, method
 from postroom.dialects.superoffice.wire_types import Nothing
 from postroom.directory import mail_accounts
 from postroom.directory.mail_accounts import MailAccount
+from postroom.directory.mail_servers import Kind
 from postroom.errors import Invalid
-from postroom.messages.connections import Kind
 
 _OK: Final = 4
 """AccountStatus: in order."""

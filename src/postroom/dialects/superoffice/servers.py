@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from postroom.dialects.superoffice.carriers import EMailConnectionInfo, EMailConnectionInfoExtended
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Connection, Kind
 from postroom.errors import Invalid, TooLarge
-from postroom.messages import connections
-from postroom.messages.connections import Connection, Kind
 from postroom.messages.copies import ImapAccount
 from postroom.settings import Settings
 
@@ -40,7 +40,7 @@ def checked(settings: Settings, name: str, info: Info | None, kind: Kind) -> Con
         password=info.password or "",
     )
     try:
-        return connections.check(settings, connection, kind)
+        return mail_servers.check(settings, connection, kind)
     except Invalid as error:
         raise Invalid(f"{name}.{_PROPERTIES[error.parameter]}", error.reason) from None
     except TooLarge as error:
@@ -48,11 +48,11 @@ def checked(settings: Settings, name: str, info: Info | None, kind: Kind) -> Con
 
 
 def folder(connection: Connection, info: EMailConnectionInfo) -> ImapAccount:
-    """Return the folder that copies go to."""
+    """Return the folder that copies go to. There is always a password, so STARTTLS is needed if TLS does not come first."""
     return ImapAccount(
         host=connection.host,
         port=connection.port,
-        security="tls" if connection.security == "tls" else "none",
+        security="tls" if connection.security == "tls" else "starttls",
         username=connection.username,
         password=connection.password,
         folder=(info.folder or "").strip() or SENT_FOLDER,
