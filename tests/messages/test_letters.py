@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from postroom.directory import account_servers, addresses, mail_accounts
 from postroom.directory.mail_servers import Connection
 from postroom.directory.records import Mailbox
-from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
+from postroom.errors import Forbidden, Invalid, NotFound, PostroomError, TooLarge, WrongState
 from postroom.messages import autoreplies, connections, filing, folders, letter_records, letters, message_ids, options
 from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, LetterOptions
@@ -371,7 +371,7 @@ def test_an_institutional_address_sends_under_its_own_name(office: Office) -> No
     own, mail = kept(office, number)
     assert (row(office, number).from_address_id, mail.sender, own.sender) == (address, None, Mailbox("Office", "dean@uni.example"))
     office.revoke(address)
-    assert isinstance(refused(office, sender="dean@uni.example"), NotFound)
+    assert isinstance(refused(office, sender="dean@uni.example"), Forbidden)
 
 
 def test_what_is_asked_for_reaches_the_mail(office: Office) -> None:

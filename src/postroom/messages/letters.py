@@ -84,6 +84,7 @@ def save_draft(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Saved
     """Keep a letter as a draft, a new one for number 0; the addresses of recipients are not checked.
 
     Raises the first of these that holds: ``Invalid("from", …)`` (``required``, ``malformed``), ``NotFound("account", address)``,
+    ``Forbidden("address_revoked")``,
     ``NotFound("message", id)``, ``WrongState("draft_required")``, ``TooLarge`` named ``stored_body``, ``attachments``, ``files``,
     ``recipients``, ``subject``, ``body``, ``text`` or ``headers``, and ``Invalid`` for the last four, a ``filename`` and ``message_id``.
     A draft of the author's that has the given Message-ID is changed, in place of a new one; what was sent keeps it for itself.
