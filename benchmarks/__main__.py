@@ -11,7 +11,21 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from benchmarks import drain, idle, latency, letterboxes, letters, memory, pages, programs, rolls, selectors, signed, verification
+from benchmarks import (
+    drain,
+    idle,
+    latency,
+    letterboxes,
+    letters,
+    memory,
+    pages,
+    programs,
+    rolls,
+    selectors,
+    signed,
+    superoffice,
+    verification,
+)
 from benchmarks.measure import Measure, Measurement, Plan
 from benchmarks.report import missing_peers, short, table
 from benchmarks.versions import of_machine
@@ -42,6 +56,8 @@ MEASURES: Final[dict[str, Measure]] = {
     "onlyoffice_file": letters.memory,
     "onlyoffice_lists_sqlite": letterboxes.on_sqlite,
     "onlyoffice_lists_postgresql": letterboxes.on_postgresql,
+    "superoffice_send": superoffice.calls,
+    "superoffice_file": superoffice.file,
 }
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 

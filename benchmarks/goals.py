@@ -36,4 +36,6 @@ GOALS: Final[dict[str, dict[str, Goal]]] = {
     "onlyoffice_file": {FIGURE: Goal(must=150, below=True)},
     "onlyoffice_lists_sqlite": {FIGURE: Goal(must=50, below=True)},
     "onlyoffice_lists_postgresql": {FIGURE: Goal(must=50, below=True)},
+    "superoffice_send": {FIGURE: Goal(must=2, below=True)},
+    "superoffice_file": {FIGURE: Goal(must=300, below=True)},
 }

@@ -104,6 +104,7 @@ def test_the_refusal_of_a_word_lists_those_that_fit(tmp_path: Path) -> None:
         ({"POSTROOM_USOS__TIMEZONE": ""}, "usos.timezone"),
         ({"POSTROOM_SUPEROFFICE__TIMEZONE": "Mars"}, "superoffice.timezone"),
         ({"POSTROOM_SUPEROFFICE__TENANTS": "Cust12345,a/b"}, "superoffice.tenants: 'a/b'"),
+        ({"POSTROOM_SUPEROFFICE__TENANTS": "Developers"}, "superoffice.tenants: 'developers' is where"),
         ({"POSTROOM_SUPEROFFICE__WAIT": "nan"}, "superoffice.wait"),
         ({"POSTROOM_USOS__CONTACT_EMAILS": "post@uni.example,nobody"}, "usos.contact_emails: 'nobody'"),
         ({"POSTROOM_ATTACHMENTS__MAX_BYTES": "1000"}, "attachments.max_bytes: "),

@@ -1,7 +1,7 @@
 """The store that the benchmark of letterboxes asks is like one that was written to by people."""
 
 from benchmarks import letterboxes
-from postroom.messages import folders, items
+from postroom.messages import folders, item_lists
 from postroom.storage.store import Store
 from tests.messages.school import School
 
@@ -15,7 +15,7 @@ def test_the_letterbox_is_as_promised(store: Store) -> None:
     assert counts["inbox"].conversations == 300
     for reader in (box.owner_id, box.owner_id + 3):
         assert school.standing(reader) == school.newest(reader)
-    totals = {name: school.run(items.page, box.owner_id, wanted, 0, 25)[1] for name, wanted in letterboxes.lists(box).items()}
+    totals = {name: school.run(item_lists.page, box.owner_id, wanted, 0, 25)[1] for name, wanted in letterboxes.lists(box).items()}
     assert totals["inbox"] == totals["of a month"] == 400
     assert 400 > totals["common word"] > totals["usual word"] > totals["rare word"]
 

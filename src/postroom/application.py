@@ -56,6 +56,7 @@ def application(store: Store) -> ASGIApp:
             onlyoffice.mount(store),
             *onlyoffice.downloads(store),
             onlyoffice.uploads(store),
+            onlyoffice.pictures_of_contacts(store),
             Mount("/postroom/v1", postroom.application(store)),
             superoffice.mount(store, ports=PORTS),  # last: the first part of its paths may be a tenant of any name
         ],

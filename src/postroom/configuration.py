@@ -132,6 +132,8 @@ def _check_tenants(settings: Settings) -> None:
     for tenant in settings.superoffice.tenants:
         if not _TENANT.fullmatch(tenant):
             raise SettingsError(f"superoffice.tenants: {tenant!r} is no name; letters, digits, - and _")
+        if tenant.lower() == "developers":
+            raise SettingsError("superoffice.tenants: 'developers' is where the pages about the interfaces are; take another name")
 
 
 def _check_contacts(settings: Settings) -> None:

@@ -13,9 +13,10 @@ from postroom.delivery import housekeeping
 from postroom.directory import mail_accounts
 from postroom.directory.mail_accounts import Autoreply
 from postroom.errors import NotFound
-from postroom.messages import letters, search
+from postroom.messages import letters, mail_filters, search
 from postroom.messages.letter_records import Letter
 from postroom.messages.letters import Desk
+from postroom.messages.mail_filters import Action, NewFilter, Rule
 from postroom.storage.blobs import PARTS, FolderBlobs
 from postroom.storage.database import Tx
 from postroom.storage.store import Store, open_store
@@ -334,3 +335,17 @@ def test_letters_are_answered_and_older_messages_indexed(store: Store) -> None:
         assert older in office.run(search.find, office.author, "oldtimer", search.WRITTEN)
 
     asyncio.run(main())
+
+
+def test_filters_act_behind_automatic_replies(store: Store) -> None:
+    """Step ``filtered``: who is away answers a letter that a filter removes, too."""
+    office = Office(store)
+    account = office.run(mail_accounts.named, office.other, "otto@uni.example")
+    office.run(mail_accounts.reply, office.other, account.id, Autoreply(on=True, html="Away"))
+    office.run(mail_filters.create, office.other, NewFilter(rule=Rule(actions=(Action(deed="remove"),))))
+    desk = Desk(settings=store.settings, vault=store.vault, author_id=office.author, dialect="onlyoffice", now=NOW)
+    number = office.run(letters.send, desk, Letter(sender="anna@uni.example", to=("otto@uni.example",))).message_id
+    asyncio.run(housekeeping.clear(store, NOW))
+    assert [row.author_id for row in office.rows(messages)] == [office.author, office.other]
+    [line] = office.rows(recipients, recipients.c.message_id == number)
+    assert line.deleted_at == NOW

@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 
 from postroom import clock
 from postroom.delivery import own_connections, reaching
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Connection
 from postroom.messages import connections, options
-from postroom.messages.connections import Connection
 from postroom.messages.records import MailOptions
 from postroom.storage import tables
 from postroom.storage.database import Tx
@@ -156,7 +157,7 @@ def test_server_that_is_not_allowed_any_more_or_a_login_that_is_gone_fails(sqlit
                 await settled(ours, letter)
             row = ours.database.read_now(rows, letter)["ok@x.example"]
             assert (row.state, relay.connections) == ("failed", 0)
-            assert ("not kept any more" if forgotten else connections.NOT_ALLOWED) in row.reply_text
+            assert ("not kept any more" if forgotten else mail_servers.NOT_ALLOWED) in row.reply_text
 
     asyncio.run(main())
 

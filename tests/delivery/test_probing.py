@@ -7,11 +7,12 @@ import pytest
 
 from postroom.delivery import probing
 from postroom.delivery.probing import Refused
+from postroom.directory.mail_servers import Connection
 from postroom.errors import Invalid
-from postroom.messages.connections import Connection
 from postroom.settings import Settings, SuperofficeSettings
 from tests.delivery import dovecot
 from tests.delivery.certificates import server_context
+from tests.delivery.scripted import Scripted
 from tests.delivery.sink import Sink, running
 
 
@@ -56,6 +57,30 @@ def test_imap_login_is_tried_on_a_real_dovecot(monkeypatch: pytest.MonkeyPatch) 
         login(dovecot.PASSWORDS["ala"])
         with pytest.raises(Refused, match="AUTHENTICATIONFAILED"):
             login("nie to")
+
+
+def test_imap_password_goes_over_checked_tls_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An untrusted certificate, or no STARTTLS at all: the login is not tried, whatever the server offers in the clear."""
+
+    def login(port: int) -> None:
+        connection = Connection(host="127.0.0.1", port=port, security="starttls_if_offered", username="ala", password="Kot w butach")
+        asyncio.run(probing.authenticate_imap(settings(imap=port), connection))
+
+    bare = Scripted(
+        b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n", b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nTAG OK done\r\n", b"TAG OK\r\n"
+    )
+    with bare, pytest.raises(Refused, match="STARTTLS"):
+        login(bare.port)
+    assert b"AUTHENTICATE" not in bare.heard
+    assert b"LOGIN" not in bare.heard.replace(b"LOGOUT", b"")
+    if reason := dovecot.missing():
+        pytest.skip(f"{reason}: certificates of a real IMAP server are not shown here")
+    with dovecot.running() as server:
+        with pytest.raises(Refused, match="certificate"):
+            login(server.port)
+        assert "Login" not in server.log()
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        login(server.port)
 
 
 def test_silent_server_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,8 +61,8 @@ def impatient(store: Store) -> Store:
 @contextlib.asynccontextmanager
 async def copying(store: Store) -> AsyncIterator[asyncio.Task[None]]:
     """The part of a worker that makes copies runs meanwhile, with leave to reach all that is asked for; it is cancelled at the end."""
-    ports = store.database.read_now(lambda tx: tx.scalars(select(tables.sent_copies.c.port)).all())
-    servers = SuperofficeSettings(incoming_servers=[f"127.0.0.1:{port}" for port in ports])
+    found = store.database.read_now(lambda tx: list(tx.execute(select(tables.sent_copies.c.host, tables.sent_copies.c.port))))
+    servers = SuperofficeSettings(incoming_servers=[f"{host}:{port}" for host, port in found])
     store = msgspec.structs.replace(store, settings=msgspec.structs.replace(store.settings, superoffice=servers))
     task = asyncio.create_task(sent_copies.keep_copying(store, "w", asyncio.Event()))
     try:
@@ -75,7 +75,8 @@ async def copying(store: Store) -> AsyncIterator[asyncio.Task[None]]:
 def ask(store: Store, account: ImapAccount, message: int | None = None) -> tuple[int, int]:
     """Ask for a copy of a message, by default one of its own; return the numbers of message and copy."""
     message = message or store.database.write_now(add_message, ["ala@x.example", "ola@x.example"])
-    return message, store.database.write_now(copies.request, store.vault, message, account, clock.now())
+    settings = msgspec.structs.replace(store.settings, superoffice=SuperofficeSettings(incoming_servers=[f"{account.host}:{account.port}"]))
+    return message, store.database.write_now(copies.request, settings, store.vault, message, account, now=clock.now())
 
 
 def state(store: Store, message: int) -> Copy:
@@ -289,6 +290,27 @@ def test_password_under_another_key_fails_with_the_reason(sqlite_store: Store) -
     asyncio.run(main())
     assert "another secret_key" in row(sqlite_store, number).reply_text
     assert row(sqlite_store, number).secret == ""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_forbidden_address_or_server_fails_at_once(sqlite_store: Store, named: bool) -> None:  # noqa: FBT001
+    """A name of others that leads inside, or a server that is not allowed any more: two days of trying would change nothing."""
+    message, number = ask(sqlite_store, msgspec.structs.replace(absent_account(), host="localhost"))
+    port = row(sqlite_store, number).port
+    servers = SuperofficeSettings(incoming_servers=[f"localhost:{port}"] if named else [])
+    settings = msgspec.structs.replace(sqlite_store.settings, superoffice=servers)
+    ours = msgspec.structs.replace(sqlite_store, settings=settings)
+
+    async def main() -> None:
+        task = asyncio.create_task(sent_copies.keep_copying(ours, "w", asyncio.Event()))
+        await until(becomes(ours, message, "failed"))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    kept = row(ours, number)
+    assert (kept.secret, kept.attempts, kept.refusals) == ("", 1, 0)
+    assert ("leads to an address" if named else "may name") in kept.reply_text
 
 
 def test_copy_is_given_up_when_its_time_is_over(store: Store) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import update
 from postroom.directory import addresses, owned_addresses, people
 from postroom.directory.owned_addresses import OwnedAddress
 from postroom.directory.people import NewPerson
-from postroom.errors import NotFound
+from postroom.errors import Forbidden, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.store import Store
 from postroom.storage.tables import users
@@ -63,3 +63,19 @@ def test_addresses_are_those_of_active_people(store: Store) -> None:
     store.database.write_now(change)
     assert store.database.read_now(owned_addresses.owners, asked) == {"anna@home.example": [anna]}
     assert store.database.read_now(owned_addresses.owners, []) == {}
+
+
+def test_since_when_a_person_has_addresses(store: Store) -> None:
+    """By the number of the institutional ones; those that were revoked are not among them, but are told from foreign ones."""
+    anna, otto, office = store.database.write_now(two_people)
+
+    def change(tx: Tx) -> None:
+        addresses.revoke(tx, office, anna, NOW + 1)
+        addresses.revoke(tx, office, otto, NOW + 1)
+        addresses.assign(tx, office, otto, NOW + 2)
+
+    store.database.write_now(change)
+    assert store.database.read_now(owned_addresses.held_since, anna) == {None: NOW}
+    assert store.database.read_now(owned_addresses.held_since, otto) == {None: NOW, office: NOW + 2}
+    with pytest.raises(Forbidden, match="address_revoked"):
+        store.database.read_now(owned_addresses.find, anna, "DEAN@uni.example")

@@ -9,11 +9,17 @@ from sqlalchemy import select
 from postroom.errors import Invalid, NotFound, TooLarge, Unavailable, WrongState
 from postroom.messages import copies
 from postroom.messages.copies import MAX_COPIES, ImapAccount
+from postroom.settings import SuperofficeSettings
 from postroom.storage.store import Store
 from postroom.storage.tables import sent_copies
 from tests.messages.conftest import NOW, Office
 
 ACCOUNT = ImapAccount(host="imap.example", port=993, security="tls", username="anna", password="hasło do poczty", folder="Sent")
+
+
+def request(office: Office, message: int, **changes: Any) -> int:
+    settings = structs.replace(office.settings, superoffice=SuperofficeSettings(incoming_servers=["imap.example"]))
+    return office.run(copies.request, settings, office.store.vault, message, structs.replace(ACCOUNT, **changes), now=NOW)
 
 
 def row(office: Office, number: int) -> Any:
@@ -23,7 +29,7 @@ def row(office: Office, number: int) -> Any:
 def test_copy_is_due_at_once_for_two_days(office: Office) -> None:
     """A message is sent for its author when it was accepted: the copy does not wait for an outcome."""
     message = office.sent(emails=["a@x.example"])
-    number = office.run(copies.request, office.store.vault, message, ACCOUNT, NOW)
+    number = request(office, message)
     (copy,) = office.run(copies.of_message, message)
     assert (copy.id, copy.folder, copy.state, copy.attempts, copy.due_at) == (number, "Sent", "queued", 0, NOW)
     assert (copy.reply_text, copy.created_at, copy.settled_at) == (None, NOW, None)
@@ -33,7 +39,7 @@ def test_copy_is_due_at_once_for_two_days(office: Office) -> None:
 def test_password_is_encrypted_for_this_account_alone(office: Office) -> None:
     """Whoever writes another host into the row gets no password sent there."""
     message = office.sent(emails=["a@x.example"])
-    secret = row(office, office.run(copies.request, office.store.vault, message, ACCOUNT, NOW)).secret
+    secret = row(office, request(office, message)).secret
     assert ACCOUNT.password not in secret
     vault = office.store.vault
     assert vault.decrypt(secret, copies.purpose(message, ACCOUNT)) == ACCOUNT.password
@@ -57,6 +63,7 @@ def test_account_shows_neither_password_nor_whose_it_is() -> None:
         ({"host": ""}, Invalid),
         ({"host": "imap.example:993"}, Invalid),
         ({"host": "a b"}, Invalid),
+        ({"host": "other.example"}, Invalid),
         ({"host": "x" * 300}, Invalid),
         ({"host": "żółw.example"}, Invalid),
         ({"host": "imap.example\r\n"}, Invalid),
@@ -80,7 +87,7 @@ def test_bad_account_is_refused_with_the_name_of_the_value(
     office = Office(sqlite_store)
     message = office.sent(emails=["a@x.example"])
     with pytest.raises(error) as caught:
-        office.run(copies.request, sqlite_store.vault, message, structs.replace(ACCOUNT, **change), NOW)
+        request(office, message, **change)
     assert caught.value.parameter == next(iter(change))
     assert office.run(copies.of_message, message) == []
 
@@ -91,19 +98,18 @@ def test_hosts_are_names_and_addresses(host: str) -> None:
 
 
 def test_only_a_sent_message_has_copies(office: Office) -> None:
-    vault = office.store.vault
     with pytest.raises(WrongState, match="sent_required"):
-        office.run(copies.request, vault, office.draft(), ACCOUNT, NOW)
+        request(office, office.draft())
     for number in (0, -1, 4_711, 2**70):
         with pytest.raises(NotFound):
-            office.run(copies.request, vault, number, ACCOUNT, NOW)
+            request(office, number)
         assert office.run(copies.of_message, number) == []
 
 
 def test_message_has_a_bounded_number_of_copies(office: Office) -> None:
     message = office.sent(emails=["a@x.example"])
     for number in range(MAX_COPIES):
-        office.run(copies.request, office.store.vault, message, structs.replace(ACCOUNT, folder=f"Sent {number}"), NOW)
+        request(office, message, folder=f"Sent {number}")
     with pytest.raises(TooLarge, match="copies"):
-        office.run(copies.request, office.store.vault, message, ACCOUNT, NOW)
+        request(office, message)
     assert [copy.folder for copy in office.run(copies.of_message, message)] == [f"Sent {number}" for number in range(MAX_COPIES)]

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 from sqlalchemy import select, update
 
-from postroom.directory import addresses
+from postroom.directory import account_servers, addresses, mail_accounts
+from postroom.directory.mail_servers import Connection
 from postroom.directory.records import Mailbox
-from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
-from postroom.messages import autoreplies, filing, folders, letter_records, letters, message_ids, options
+from postroom.errors import Forbidden, Invalid, NotFound, PostroomError, TooLarge, WrongState
+from postroom.messages import autoreplies, connections, filing, folders, letter_records, letters, message_ids, options
 from postroom.messages.items import Key
 from postroom.messages.letter_records import Letter, LetterFile, LetterOptions
 from postroom.messages.letters import Desk
 from postroom.messages.records import MailOptions, NewAttachment
+from postroom.settings import SuperofficeSettings
 from postroom.storage.store import Store
 from postroom.storage.tables import attachments, messages, recipients
 from tests.messages.conftest import NOW, Office
@@ -369,7 +371,7 @@ def test_an_institutional_address_sends_under_its_own_name(office: Office) -> No
     own, mail = kept(office, number)
     assert (row(office, number).from_address_id, mail.sender, own.sender) == (address, None, Mailbox("Office", "dean@uni.example"))
     office.revoke(address)
-    assert isinstance(refused(office, sender="dean@uni.example"), NotFound)
+    assert isinstance(refused(office, sender="dean@uni.example"), Forbidden)
 
 
 def test_what_is_asked_for_reaches_the_mail(office: Office) -> None:
@@ -396,7 +398,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_recipients(of
             send(office, to=to)
         return len(seen)
 
-    assert statements(450) <= statements(2) <= 18
+    assert statements(450) <= statements(2) <= 19
 
 
 def test_a_letter_to_many_takes_the_bulk_lane(office: Office) -> None:
@@ -600,3 +602,26 @@ def test_whatever_is_written_is_kept_or_refused_for_a_reason(sqlite_store: Store
         return
     letter_records.decoded(row(office, saved.message_id).options)
     options.decoded(row(office, saved.message_id).mail)
+
+
+def test_letter_takes_the_server_of_the_default_account(office: Office) -> None:
+    """Without a connection of its own (SuperOffice contract §9: OutgoingConnectionInfo null), as it was when the letter was sent."""
+    servers = structs.replace(office.settings, superoffice=SuperofficeSettings(outgoing_servers=["smtp.other.example"]))
+    kept_there = Connection(host="smtp.other.example", port=587, security="tls", username="anna", password="Zażółć")
+    given = structs.replace(kept_there, username="given", password="dany")
+    vault = office.store.vault
+
+    def used(message_id: int) -> Connection | None:
+        found = office.run(connections.of_messages, vault, [message_id]).get(message_id)
+        assert kept(office, message_id)[1].own_connection == (found is not None)
+        return found
+
+    account = office.run(mail_accounts.number_all, office.author)[0].id
+    assert used(send(office)) is None
+    office.run(account_servers.keep, vault, office.author, account, kept_there, kind="smtp", settings=servers)
+    message = send(office)
+    assert used(office.run(letters.send, desk(office), LETTER, 0, given).message_id) == given
+    assert used(send(office, author=office.other, sender="otto@uni.example")) is None
+    office.run(account_servers.forget, office.author, account, "smtp")
+    assert used(message) == kept_there
+    assert used(send(office)) is None

@@ -26,6 +26,7 @@ from imapclient import SEEN, IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 from msgspec import Struct
 
+from postroom.delivery.reaching import ForbiddenAddressError
 from postroom.delivery.wire import tls_context
 from postroom.directory.values import one_line
 from postroom.messages.copies import ImapAccount
@@ -84,8 +85,8 @@ class Conversation:
                     return Answer("done", "it was there already")
                 said = client.append(folder, content, (SEEN,), datetime.fromtimestamp(date / 1000, UTC))
             return self._answer("done", _text(said))
-        except LoginRefusedError as error:
-            return self._answer("login", str(error))
+        except (LoginRefusedError, ForbiddenAddressError) as error:
+            return self._answer("login" if isinstance(error, LoginRefusedError) else "never", str(error))
         except (IMAPClientAbortError, OSError) as error:
             return self._answer("later", "it took too long" if self._aborted else _broken(error))
         except IMAPClientError as error:

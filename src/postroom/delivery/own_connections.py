@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from postroom.delivery.relay import Relay
-from postroom.messages.connections import Connection
+from postroom.directory.mail_servers import Connection
 from postroom.settings import RelaySettings
 
 if TYPE_CHECKING:

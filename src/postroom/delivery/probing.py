@@ -11,10 +11,10 @@ from postroom.delivery import imap, own_connections, reaching, smtp
 from postroom.delivery.reaching import ForbiddenAddressError
 from postroom.delivery.smtp import SmtpError
 from postroom.delivery.wire import reason
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Connection, Kind
 from postroom.directory.values import one_line
 from postroom.errors import Invalid
-from postroom.messages import connections
-from postroom.messages.connections import Connection, Kind
 from postroom.messages.copies import ImapAccount
 from postroom.settings import Settings
 
@@ -31,8 +31,8 @@ class Refused(Exception):
 
 
 async def authenticate_smtp(settings: Settings, connection: Connection) -> None:
-    """Log in at an SMTP server and leave again. Raises ``Refused``, ``Invalid`` and ``TooLarge`` as ``connections.check``."""
-    checked = connections.check(settings, connection, "smtp")
+    """Log in at an SMTP server and leave again. Raises ``Refused``, ``Invalid`` and ``TooLarge`` as ``mail_servers.check``."""
+    checked = mail_servers.check(settings, connection, "smtp")
     relay = own_connections.relay_settings(checked)
     try:
         async with asyncio.timeout(LONGEST):
@@ -47,13 +47,13 @@ async def authenticate_smtp(settings: Settings, connection: Connection) -> None:
 
 async def authenticate_imap(settings: Settings, connection: Connection) -> None:
     """Log in at an IMAP server and leave again. Raises as ``authenticate_smtp``."""
-    checked = connections.check(settings, connection, "imap")
+    checked = mail_servers.check(settings, connection, "imap")
     if not checked.username:
         raise Invalid("username", "a user name is needed")
     account = ImapAccount(
         host=checked.host,
         port=checked.port,
-        security="tls" if checked.security == "tls" else "none",
+        security="starttls" if checked.security == "starttls_if_offered" else checked.security,  # a password goes over TLS only
         username=checked.username,
         password=checked.password,
         folder="INBOX",
@@ -69,7 +69,7 @@ async def authenticate_imap(settings: Settings, connection: Connection) -> None:
 
 
 async def can_login(settings: Settings, connection: Connection, *, kind: Kind) -> bool:
-    """Tell whether a login succeeds. Raises ``Invalid`` and ``TooLarge`` as ``connections.check``."""
+    """Tell whether a login succeeds. Raises ``Invalid`` and ``TooLarge`` as ``mail_servers.check``."""
     try:
         await (authenticate_smtp if kind == "smtp" else authenticate_imap)(settings, connection)
     except Refused:

@@ -1,6 +1,6 @@
 """The way to mail servers that others name: the address that is checked is the very one that is connected to.
 
-A name is resolved once; when any of its addresses may not be reached (``connections.may_reach``), none is: a name that leads
+A name is resolved once; when any of its addresses may not be reached (``mail_servers.may_reach``), none is: a name that leads
 outside now and inside a moment later gains nothing. Certificates are checked against the name.
 """
 
@@ -8,8 +8,8 @@ import asyncio
 import functools
 import socket
 
-from postroom.messages import connections
-from postroom.messages.connections import Kind
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Kind
 from postroom.settings import Settings
 
 
@@ -24,7 +24,7 @@ def resolve(settings: Settings, host: str, port: int, kind: Kind) -> str:
     """Return the address to connect to; blocking. Raises ``ForbiddenAddressError`` or another ``OSError``."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or not all(connections.may_reach(settings, host, port, address, kind) for address in addresses):
+    if not addresses or not all(mail_servers.may_reach(settings, host, port, address, kind) for address in addresses):
         raise ForbiddenAddressError
     return addresses[0]
 

@@ -14,10 +14,11 @@ from postroom.delivery.contexts import Context
 from postroom.delivery.dispatch import Dispatch
 from postroom.delivery.records import Due
 from postroom.delivery.window import Job, domain_of
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Connection
 from postroom.directory.values import chunks
 from postroom.errors import Invalid, Unavailable
 from postroom.messages import connections
-from postroom.messages.connections import Connection
 
 _KEPT: Final = 64
 """Rendered messages that are kept, beside those that waiting jobs hold."""
@@ -97,8 +98,8 @@ class Renderer:
         if connection is None:
             kept = message_id in found
             return Invalid("server", "its password was encrypted with another secret_key" if kept else "its login is not kept any more")
-        if not connections.is_allowed(self._dispatch.settings, connection.host, connection.port, "smtp"):
-            return Invalid("server", connections.NOT_ALLOWED)
+        if not mail_servers.is_allowed(self._dispatch.settings, connection.host, connection.port, "smtp"):
+            return Invalid("server", mail_servers.NOT_ALLOWED)
         return self._dispatch.own.name_of(connection)
 
     async def _wait_for_files(self, dues: Sequence[Due]) -> None:

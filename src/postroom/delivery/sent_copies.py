@@ -7,6 +7,7 @@
 | the login is refused | tried ``MAX_REFUSALS`` times, ``delivery.retry_longest`` apart, then failed |
 | two days are over | failed |
 | the server says that it never will, or no mail can be made | failed at once |
+| the server may not be named any more, or its name leads to a forbidden address (``reaching``) | the same |
 
 A refused login is not tried more often, so that we do not lock anybody's account, and not less, so that a directory that
 hiccups or a password that is set right has its chance.
@@ -30,6 +31,7 @@ from postroom.clock import SECOND, now
 from postroom.delivery import composer, contexts, copy_queue, policy, reaching
 from postroom.delivery.copy_queue import ClaimedCopy, CopyOutcome
 from postroom.delivery.imap import CONNECT, Answer, Conversation
+from postroom.directory import mail_servers
 from postroom.errors import Invalid, Unavailable
 from postroom.messages import copies
 from postroom.messages.copies import ImapAccount
@@ -170,6 +172,8 @@ class _Copier:
             _log.info("not_copied", copy=copy.id, message=copy.message_id, state=outcome.state, attempts=copy.attempts)
 
     async def _answer(self, copy: ClaimedCopy) -> Answer:
+        if not mail_servers.is_allowed(self._store.settings, copy.host, copy.port, "imap"):
+            return Answer("never", mail_servers.NOT_ALLOWED)
         try:
             account = self._account(copy)
         except Unavailable as error:  # of the secret key, not of the store

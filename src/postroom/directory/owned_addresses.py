@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BindParameter, Select, bindparam, func, select, union
+from sqlalchemy import BindParameter, Integer, Select, bindparam, cast, func, null, select, union, union_all
 
 from postroom.directory import addresses, people
 from postroom.directory.values import chunks
-from postroom.errors import NotFound
+from postroom.errors import Forbidden, NotFound
 from postroom.storage.database import Tx
 from postroom.storage.tables import address_assignments, institutional_addresses, users
 
 _u: Final = users.c
 _a: Final = institutional_addresses.c
+_s: Final = address_assignments.c
 
 
 class OwnedAddress(Struct, frozen=True, kw_only=True):
@@ -58,11 +59,27 @@ def of_person(tx: Tx, user_id: int) -> list[OwnedAddress]:
 
 
 def find(tx: Tx, user_id: int, email: str) -> OwnedAddress:
-    """Return the one of a person's addresses that this is, in any case of letters. Raises ``NotFound("account", email)``."""
+    """Return the one of a person's addresses that this is, in any case of letters.
+
+    Raises ``Forbidden("address_revoked")`` for an institutional one that was theirs, ``NotFound("account", email)`` for any other.
+    """
     for address in of_person(tx, user_id):
         if address.email.lower() == email.lower():
             return address
+    held = select(_s.address_id).join(institutional_addresses, _a.id == _s.address_id)
+    if tx.execute(held.where(func.lower(_a.email) == email.lower(), _s.user_id == user_id, _s.revoked_at.is_not(None))).first():
+        raise Forbidden("address_revoked")
     raise NotFound("account", email)
+
+
+def held_since(tx: Tx, user_id: int) -> dict[int | None, int]:
+    """Return since when (ms) a person has each institutional address, by its number, and under ``None`` those of their own.
+
+    One statement.
+    """
+    own = select(cast(null(), Integer).label("address_id"), _u.created_at.label("at")).where(_u.id == user_id)
+    assigned = select(_s.address_id, _s.assigned_at).where(_s.user_id == user_id, _s.revoked_at.is_(None))
+    return {row.address_id: row.at for row in tx.execute(union_all(own, assigned))}
 
 
 def owners(tx: Tx, emails: Iterable[str]) -> dict[str, list[int]]:

@@ -8,15 +8,17 @@ ways. A relay that is away for an hour so keeps nobody from seeing in *Sent* wha
 The password is kept encrypted, bound to the account that it is for, and forgotten when the copy is done or given up.
 """
 
-import re
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 from sqlalchemy import func, insert, select
 
 from postroom.clock import DAY
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import LARGEST_PORT, MAX_LOGIN, NOT_ALLOWED
 from postroom.directory.values import LARGEST_ID, check_line, storable
 from postroom.errors import Invalid, NotFound, TooLarge, WrongState
+from postroom.settings import Settings
 from postroom.storage import wakeup
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
@@ -26,17 +28,12 @@ MAX_COPIES: Final = 10
 """Copies of one message."""
 
 MAX_FOLDER: Final = 200
-MAX_LOGIN: Final = 1_000
-"""Characters of a user name and of a password."""
 
 EXPIRE: Final = 2 * DAY
 """Milliseconds after which a copy that could not be made is given up."""
 
 Security = Literal["none", "starttls", "tls"]
 CopyState = Literal["queued", "sending", "done", "failed"]
-
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|[0-9A-Fa-f:.]{2,45}")
-LARGEST_PORT: Final = 65_535
 
 
 class ImapAccount(Struct, frozen=True, kw_only=True):
@@ -75,13 +72,16 @@ class Copy(Struct, frozen=True, kw_only=True):
 _COLUMNS: Final = tuple(sent_copies.c[name] for name in Copy.__struct_fields__)
 
 
-def request(tx: Tx, vault: Vault, message_id: int, account: ImapAccount, now: int) -> int:
+def request(tx: Tx, settings: Settings, vault: Vault, message_id: int, account: ImapAccount, *, now: int) -> int:
     """Queue a copy of a message that was sent, in the same transaction or before; return the number of the copy.
 
-    Raises ``Invalid`` or ``TooLarge`` for a value of the account, or more than ``MAX_COPIES`` (``copies``);
+    Raises ``Invalid`` or ``TooLarge`` for a value of the account, ``Invalid("host", …)`` for a server that may not be named
+    (``directory.mail_servers``) among them, or more than ``MAX_COPIES`` (``copies``);
     ``NotFound("message", id)``; ``WrongState("sent_required")`` for a draft.
     """
     account = checked(account)
+    if not mail_servers.is_allowed(settings, account.host, account.port, "imap"):
+        raise Invalid("host", NOT_ALLOWED)
     _check_message(tx, message_id)
     row: dict[str, Any] = {
         "message_id": message_id,
@@ -113,15 +113,10 @@ def purpose(message_id: int, account: ImapAccount) -> str:
     return f"sent copy {message_id} {account.username}@{account.host}:{account.port} {account.security}"
 
 
-def is_host(value: str) -> bool:
-    """Tell whether this can be the name of a host, in ASCII, or an address."""
-    return _HOST.fullmatch(value) is not None
-
-
 def checked(account: ImapAccount) -> ImapAccount:
     """Return the account with blanks around host and folder cut off. Raises ``Invalid`` or ``TooLarge``, as ``request`` does."""
     host = account.host.strip(" ")
-    if not is_host(host):
+    if not mail_servers.is_host(host):
         raise Invalid("host", "a host name in ASCII, or an address, is needed")
     if not 0 < account.port <= LARGEST_PORT:
         raise Invalid("port", "a number from 1 to 65535 is needed")

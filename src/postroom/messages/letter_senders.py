@@ -20,7 +20,7 @@ _m: Final = messages.c
 def reassign(tx: Tx, author_id: int, email: str, now: int, *, templates: bool) -> int:
     """Let all drafts of a person, or all templates, be from this one of their addresses; return how many there are (contract §8.23).
 
-    Nothing else of them changes. What lies in the trash stays as it is. Raises ``NotFound("account", email)``. One statement for each.
+    Nothing else of them changes. What lies in the trash stays as it is. Raises as ``owned_addresses.find``. One statement for each.
     """
     address = owned_addresses.find(tx, author_id, email)
     unsent = select(_m.id, _m.status, _m.sent_at, _m.mail, _m.options).where(

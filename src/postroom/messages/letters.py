@@ -14,7 +14,8 @@ from typing import Any, Final
 from msgspec import Struct, structs
 from sqlalchemy import Row, func, insert, select, update
 
-from postroom.directory import named_mailboxes, owned_addresses, people
+from postroom.directory import account_servers, named_mailboxes, owned_addresses, people
+from postroom.directory.mail_servers import Connection
 from postroom.directory.owned_addresses import OwnedAddress
 from postroom.directory.records import Mailbox
 from postroom.directory.values import LARGEST_ID, one_line
@@ -37,7 +38,6 @@ from postroom.messages import (
     search,
     threads,
 )
-from postroom.messages.connections import Connection
 from postroom.messages.letter_files import Chosen
 from postroom.messages.letter_identifiers import Named
 from postroom.messages.letter_records import MAX_BODY, MAX_RECIPIENTS, MAX_SUBJECT, Letter, LetterOptions, SavedLetter
@@ -84,6 +84,7 @@ def save_draft(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Saved
     """Keep a letter as a draft, a new one for number 0; the addresses of recipients are not checked.
 
     Raises the first of these that holds: ``Invalid("from", …)`` (``required``, ``malformed``), ``NotFound("account", address)``,
+    ``Forbidden("address_revoked")``,
     ``NotFound("message", id)``, ``WrongState("draft_required")``, ``TooLarge`` named ``stored_body``, ``attachments``, ``files``,
     ``recipients``, ``subject``, ``body``, ``text`` or ``headers``, and ``Invalid`` for the last four, a ``filename`` and ``message_id``.
     A draft of the author's that has the given Message-ID is changed, in place of a new one; what was sent keeps it for itself.
@@ -102,11 +103,13 @@ def save_template(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0) -> Sa
 def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0, connection: Connection | None = None) -> SavedLetter:
     """Send a letter: a new one for number 0, else a draft, or a template, which is consumed.
 
-    With a ``connection``, which ``connections.check`` has passed, it leaves through that alone.
+    With a ``connection``, which ``mail_servers.check`` has passed, it leaves through that alone; without, through the server of the
+    author's default account if that has one, else through the relays.
 
     Raises the first of these that holds (contract §1a.5): ``Invalid("from", "required")``; ``Invalid("to", "required")`` when there is
     nobody in To, Cc and Bcc; what ``save_draft`` raises; ``Invalid("from", "refused")`` for an address that letters do not leave
-    from; ``Invalid`` named ``to``, ``cc`` or ``bcc`` for an entry that letters do not go to. Of two simultaneous calls for one draft
+    from; ``Invalid`` named ``to``, ``cc`` or ``bcc`` for an entry that letters do not go to;
+    ``Unavailable`` when the author's own login cannot be decrypted. Of two simultaneous calls for one draft
     one sends, the other gets ``draft_required``. The number of statements does not depend on the number of recipients.
 
     A letter whose given Message-ID one of the author's has already, which was sent, is not sent again: what is returned is that one, and
@@ -122,6 +125,7 @@ def send(tx: Tx, desk: Desk, letter: Letter, message_id: int = 0, connection: Co
     if letter.sender.strip() and not (letter.to or letter.cc or letter.bcc):
         raise Invalid("to", "required")
     prepared = _prepare(tx, desk, letter, message_id)
+    connection = connection or account_servers.default(tx, desk.vault, desk.author_id, "smtp")
     if named_mailboxes.strict(prepared.sender.email) is None:
         raise Invalid("from", "refused")
     entries = list(_entries(letter))

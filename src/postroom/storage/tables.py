@@ -519,6 +519,20 @@ mail_accounts: Final = Table(
     sqlite_autoincrement=True,
 )
 
+account_servers: Final = Table(
+    "account_servers",  # the mail server that an account has of each kind, and the login there (directory.account_servers)
+    metadata,
+    Column("account_id", ForeignKey("mail_accounts.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("security", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # the password, encrypted
+    CheckConstraint("kind IN ('smtp', 'imap')", name="kind"),
+    CheckConstraint("security IN ('none', 'starttls_if_offered', 'tls')", name="security"),
+)
+
 mail_filters: Final = Table(
     "mail_filters",  # what is to be done with messages of a person's mailbox by themselves
     metadata,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from postroom.directory import account_servers
 from tests.delivery.certificates import server_context
 from tests.delivery.sink import Sink, running
 from tests.dialects.superoffice.conftest import Api
@@ -60,3 +61,51 @@ def test_a_login_is_tried_where_it_may_be(sqlite_api: Api, tmp_path: Path, monke
         "ConnectionInfo.ServerName: this mail server is not one that programs may name here",
         "ConnectionInfo.UserName: a user name is needed",
     ]
+
+
+def test_servers_of_an_account_are_kept_and_no_password_is_shown(api: Api) -> None:
+    """§1.4 SaveEMailAccount, DeleteEMailAccount; §4.3 EMailAccount, ServiceAuth: what is saved comes back, but for the passwords."""
+    api.change(outgoing_servers=["smtp.example.org"], incoming_servers=["imap.example.org"])
+    account = api.result("GetCurrentAccount")
+    smtp = {"Server": "SMTP.example.org", "Port": 465, "Username": "jan", "Password": "Kot w butach"}
+    imap = {"server": "imap.example.org", "authType": "plain-text", "username": "jan", "password": "Kot w butach"}
+    answer = api.call("SaveEMailAccount", {**account, "outgoingCredentials": smtp, "incomingCredentials": imap})
+    saved = answer.json()
+    shown = {name: saved["OutgoingCredentials"][name] for name in ("Server", "Port", "AuthType", "Username", "Password")}
+    assert shown == {"Server": "smtp.example.org", "Port": 465, "AuthType": "plain-text", "Username": "jan", "Password": None}
+    assert (saved["IncomingCredentials"]["Server"], saved["IncomingCredentials"]["Port"]) == ("imap.example.org", 143)
+    assert "Kot" not in answer.text
+    assert api.result("GetCurrentAccount") == saved
+    kept = api.write(account_servers.default, api.store.vault, api.jan, "smtp")
+    assert (kept.security, kept.password) == ("tls", "Kot w butach")
+    assert api.result("SaveEMailAccount", saved) == saved, "as it is given back, without passwords"
+    assert api.write(account_servers.default, api.store.vault, api.jan, "smtp").password == "Kot w butach"
+    only_in = api.result("SaveEMailAccount", {"EMailAddress": "JAN@x.example", "IncomingCredentials": imap})
+    assert (only_in["OutgoingCredentials"], only_in["IncomingCredentials"]["Server"]) == (None, "imap.example.org")
+    assert api.call("DeleteEMailAccount", params={"EMailAccountId": account["EMailAccountId"]}).status_code == 204
+    assert api.result("GetCurrentAccount") == account
+
+
+def test_accounts_of_others_keep_their_servers(api: Api) -> None:
+    """Other people's numbers and addresses are as if not there, and servers that nobody allowed are refused by their property."""
+    api.change(outgoing_servers=["smtp.example.org"])
+    hers = api.ticket_of(api.ewa)
+    smtp = {"Server": "smtp.example.org", "Username": "ewa", "Password": "tajne"}
+    account = api.result("SaveEMailAccount", {"EMailAddress": "ewa@x.example", "OutgoingCredentials": smtp}, ticket=hers)
+    number = account["EMailAccountId"]
+    for answer in (
+        api.call("SaveEMailAccount", {"EMailAccountId": number}),
+        api.call("SaveEMailAccount", {"EMailAddress": "ewa@x.example"}),
+        api.call("SaveEMailAccount", {}),
+        api.call("DeleteEMailAccount", params={"eMailAccountId": number}),
+    ):
+        assert (answer.status_code, answer.json()["ErrorType"]) == (404, "SoNotFoundException")
+    assert api.result("GetCurrentAccount", ticket=hers) == account
+    for changed, said in (
+        ({"Server": "smtp.elsewhere.example"}, "OutgoingCredentials.Server: this mail server is not one that programs may name here"),
+        ({"AuthType": "OAuth"}, "OutgoingCredentials.AuthType: plain-text is expected"),
+        ({"Username": "", "Password": "x"}, "OutgoingCredentials.Username: a password needs a user name"),
+    ):
+        answer = api.call("SaveEMailAccount", {"EMailAccountId": number, "OutgoingCredentials": {**smtp, **changed}}, ticket=hers)
+        assert (answer.status_code, answer.json()["ErrorMessage"]) == (400, said)
+    assert api.result("GetCurrentAccount", ticket=hers) == account

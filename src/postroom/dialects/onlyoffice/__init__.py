@@ -2,6 +2,7 @@
 
 from postroom.dialects.onlyoffice.application import mount
 from postroom.dialects.onlyoffice.downloads import routes as downloads
+from postroom.dialects.onlyoffice.pictures import route as pictures_of_contacts
 from postroom.dialects.onlyoffice.upload_progress import route as uploads
 
-__all__ = ["downloads", "mount", "uploads"]
+__all__ = ["downloads", "mount", "pictures_of_contacts", "uploads"]

@@ -13,7 +13,7 @@ from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import EXCEPTION, ApiError, argument, forbidden, missing
 from postroom.dialects.onlyoffice.mail_preferences import Autoreply, Signature
 from postroom.dialects.onlyoffice.operation import Nothing, Operation, Operations, Verb, operation
-from postroom.directory import mail_accounts
+from postroom.directory import mail_accounts, owned_addresses
 from postroom.directory.mail_accounts import MailAccount
 from postroom.errors import NotFound
 
@@ -90,7 +90,7 @@ class StateChoice(Email, frozen=True, kw_only=True):
     state: bool = False
 
 
-def _shown(account: MailAccount, call: Call) -> Account:
+def _shown(account: MailAccount, since: int, call: Call) -> Account:
     return Account(
         mailbox_id=account.id,
         email=account.address.email,
@@ -98,7 +98,7 @@ def _shown(account: MailAccount, call: Call) -> Account:
         signature=Signature(mailbox_id=account.id, html=account.signature, is_active=account.signature_on),
         autoreply=mail_preferences.autoreply(account.id, account.autoreply, call),
         is_default=account.is_default,
-        date_created=dates.plain(0, call.zone),
+        date_created=dates.plain(since, call.zone),
     )
 
 
@@ -106,7 +106,9 @@ def _shown(account: MailAccount, call: Call) -> Account:
 async def get_accounts(call: Call, given: Nothing) -> list[Account]:
     """List the accounts of the caller, the primary address first."""
     del given
-    return [_shown(account, call) for account in await call.write(mail_accounts.number_all, call.user_id)]
+    accounts = await call.write(mail_accounts.number_all, call.user_id)
+    since = await call.read(owned_addresses.held_since, call.user_id)
+    return [_shown(account, since.get(account.address.address_id, call.now), call) for account in accounts]
 
 
 @operation("GET", "/mail/accounts/single", Email, result=MailBox)
@@ -115,8 +117,10 @@ async def get_account(call: Call, given: Email) -> MailBox:
     if not given.email.strip():
         raise argument("Email empty", "email")
     account = await _named(call, given.email)
-    email = account.address.email
-    return MailBox(id=account.id, email=email, name=account.address.name, account=email, begin_date=dates.plain(0, call.zone))
+    email, name = account.address.email, account.address.name
+    since = await call.read(owned_addresses.held_since, call.user_id)
+    begun = dates.plain(since.get(account.address.address_id, call.now), call.zone)
+    return MailBox(id=account.id, email=email, name=name, account=email, begin_date=begun)
 
 
 @operation("PUT", "/mail/accounts/default", DefaultChoice, result=str)

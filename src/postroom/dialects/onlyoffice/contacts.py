@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from postroom.dialects.onlyoffice import pictures
 from postroom.dialects.onlyoffice.call import Call
 from postroom.dialects.onlyoffice.errors import argument
 from postroom.dialects.onlyoffice.lists import Listing
@@ -22,7 +23,7 @@ MAX_FOUND: Final = 20
 """Addresses from each source."""
 MAX_IDS: Final = 10_000
 
-_PICTURE: Final = "/addons/mail/httphandlers/contactphoto.ashx?cid={}&ps={}"
+_PICTURE: Final = pictures.PATH + "?cid={}&ps={}"
 
 
 class ContactType(IntEnum):

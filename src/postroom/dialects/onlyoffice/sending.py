@@ -18,7 +18,7 @@ from postroom.dialects.onlyoffice.numbers import folder_of
 from postroom.dialects.onlyoffice.operation import Operations, operation
 from postroom.directory import named_mailboxes
 from postroom.directory.values import LARGEST_ID
-from postroom.errors import Invalid, NotFound, PostroomError, TooLarge, WrongState
+from postroom.errors import Forbidden, Invalid, NotFound, PostroomError, TooLarge, WrongState
 from postroom.messages import calendars, filing, items, labels, letter_senders, letters
 from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.items import Key
@@ -215,7 +215,7 @@ async def reassign_messages(call: Call, given: Reassigning) -> None:
         raise forbidden("Only folders Templates and Drafts are allowed.")
     try:
         await call.write(letter_senders.reassign, call.user_id, given.email, call.now, templates=folder == "templates")
-    except NotFound as error:
+    except (Forbidden, NotFound) as error:
         raise _refusal(error, _DRAFT) from None
 
 
@@ -297,12 +297,12 @@ def _refusal(error: PostroomError, words: _Words, max_stored_body: int = 0) -> A
     match error:
         case Invalid(parameter="from" | "to", reason="required"):
             answer = missing(error.parameter)
-        case Invalid(parameter="from", reason="malformed"):
-            answer = misformed("The specified string is not in the form required for an e-mail address.")
         case Invalid():
             answer = _unfit(error)
         case NotFound(kind="account"):
             answer = argument("Mailbox not found")
+        case Forbidden(reason="address_revoked"):
+            answer = forbidden("Sending emails from a disabled account is forbidden") if words is _SENDING else argument("No such mailbox")
         case NotFound(kind="message"):
             answer = unknown_message()
         case WrongState():
@@ -319,6 +319,8 @@ def _refusal(error: PostroomError, words: _Words, max_stored_body: int = 0) -> A
 
 
 def _unfit(error: Invalid) -> ApiError:
+    if (error.parameter, error.reason) == ("from", "malformed"):
+        return misformed("The specified string is not in the form required for an e-mail address.")
     header = _HEADERS.get(error.parameter or "")
     return errors.translate(error) if header is None else argument(f"Incorrect email address in {header} field")
 

@@ -1,7 +1,7 @@
 """Accounts, and logins at mail servers (wire/superoffice.md §1.4, §4.3 EMailAccount).
 
-An account is one of the addresses that the directory has for a person. Mail is carried by the servers of the installation, so there are
-no credentials of an account; nobody makes, changes or deletes one here (our choices).
+An account is one of the addresses that the directory has for a person, so nobody makes or deletes one here. What a client saves with one
+are mail servers and the logins there, which it may name; deleting forgets these. Passwords are never shown (our choices).
 """
 
 from typing import Final
@@ -10,17 +10,21 @@ from msgspec import Struct, field
 
 from postroom.dialects.superoffice import servers
 from postroom.dialects.superoffice.call import Call
-from postroom.dialects.superoffice.carriers import EMailAccount, EMailConnectionInfo, EMailConnectionInfoExtended
+from postroom.dialects.superoffice.carriers import EMailAccount, EMailConnectionInfo, EMailConnectionInfoExtended, ServiceAuth
 from postroom.dialects.superoffice.errors import malformed
 from postroom.dialects.superoffice.operation import Methods, method
 from postroom.dialects.superoffice.wire_types import Nothing
-from postroom.directory import mail_accounts
+from postroom.directory import account_servers, mail_accounts
 from postroom.directory.mail_accounts import MailAccount
-from postroom.errors import Invalid
-from postroom.messages.connections import Kind
+from postroom.directory.mail_servers import Connection, Kind
+from postroom.errors import Invalid, NotFound
+from postroom.storage.database import Tx
 
 _OK: Final = 4
 """AccountStatus: in order."""
+_PLAIN: Final = "plain-text"
+_PROPERTIES: Final[dict[Kind, str]] = {"imap": "IncomingCredentials", "smtp": "OutgoingCredentials"}
+_FIELDS: Final = {"server": "Server", "username": "Username", "password": "Password"}
 _PROTOCOLS: Final[dict[str, Kind]] = {"": "smtp", "smtp": "smtp", "imap": "imap"}
 
 
@@ -51,31 +55,61 @@ class ExtendedLogin(Struct, frozen=True, kw_only=True, rename="pascal"):
 @method("GetCurrentAccount", Nothing, EMailAccount)
 async def get_current_account(call: Call, request: Nothing) -> EMailAccount | None:  # noqa: ARG001 - as every handler
     """Return the account that the caller writes from unless a mail says otherwise; null for who has no address."""
-    return next((_shown(call, account) for account in await _accounts(call) if account.is_default), None)
+    return await _one(call, await _current(call))
 
 
 @method("GetCurrentAccountId", Nothing, int)
 async def get_current_account_id(call: Call, request: Nothing) -> int:  # noqa: ARG001 - as every handler
     """Return the number of that account; 0 for who has no address."""
-    return next((account.id for account in await _accounts(call) if account.is_default), 0)
+    return await _current(call)
 
 
 @method("GetEMailAccount", OneAccount, EMailAccount, place="query")
 async def get_email_account(call: Call, request: OneAccount) -> EMailAccount | None:
     """Return an account of the caller's; null for one that is not there."""
-    return next((_shown(call, account) for account in await _accounts(call) if account.id == request.account_id), None)
+    return await _one(call, request.account_id)
 
 
 @method("GetEMailAccountFromEMailAddress", FromAddress, EMailAccount)
 async def get_email_account_from_email_address(call: Call, request: FromAddress) -> EMailAccount | None:
     """Return the account of the caller's that has this address; null if none has."""
     wanted = request.from_address.strip().lower()
-    return next((_shown(call, account) for account in await _accounts(call) if account.address.email.lower() == wanted), None)
+    return await _one(call, next((account.id for account in await _accounts(call) if account.address.email.lower() == wanted), 0))
+
+
+@method("SaveEMailAccount", EMailAccount, EMailAccount)
+async def save_email_account(call: Call, request: EMailAccount) -> EMailAccount | None:
+    """Keep the mail servers of one of the caller's accounts, named by its number, else by its address; null credentials are forgotten.
+
+    Without a password the one that is kept for the same server and user name stays.
+    """
+    wanted = (request.email_address or "").strip().lower()
+    number = request.email_account_id
+    found = [one for one in await _accounts(call) if one.id == number or (not number and one.address.email.lower() == wanted)]
+    if not found:
+        raise NotFound("account", number or wanted)
+    kept: dict[Kind, Connection | None] = {
+        "imap": _server("imap", request.incoming_credentials),
+        "smtp": _server("smtp", request.outgoing_credentials),
+    }
+    await call.write(_keep, call, found[0].id, kept)
+    return await _one(call, found[0].id)
+
+
+@method("DeleteEMailAccount", OneAccount, None, place="query")
+async def delete_email_account(call: Call, request: OneAccount) -> None:
+    """Forget the mail servers of one of the caller's accounts. The address stays: it is the directory's."""
+    await call.write(_keep, call, request.account_id, {"imap": None, "smtp": None})
 
 
 @method("TestAuthenticate", Nothing, bool)
 async def test_authenticate(call: Call, request: Nothing) -> bool:  # noqa: ARG001 - as every handler
-    """Tell whether the caller can send: has an account, for which the servers of the installation need no login."""
+    """Tell whether the caller can send: logs in at the servers of the default account, or has one that needs none of its own."""
+    kinds: tuple[Kind, ...] = ("smtp", "imap")
+    for kind in kinds:
+        connection = await call.read(account_servers.default, call.store.vault, call.user_id, kind)
+        if connection is not None and not await call.ports.can_login(call.settings, connection, kind=kind):
+            return False
     return bool(await _accounts(call))
 
 
@@ -115,8 +149,48 @@ async def _accounts(call: Call) -> list[MailAccount]:
     return found or await call.write(mail_accounts.number_all, call.user_id)
 
 
-def _shown(call: Call, account: MailAccount) -> EMailAccount:
+async def _current(call: Call) -> int:
+    return next((account.id for account in await _accounts(call) if account.is_default), 0)
+
+
+async def _one(call: Call, number: int) -> EMailAccount | None:
+    for account in await _accounts(call):
+        if account.id == number:
+            kept = await call.read(account_servers.of_person, call.user_id)
+            return _shown(call, account, kept.get(account.id, {}))
+    return None
+
+
+def _server(kind: Kind, given: ServiceAuth | None) -> Connection | None:
+    """Return what is to be kept; ``None`` for credentials without a server. Raises ``Invalid``."""
+    if given is None or not (given.server or "").strip():
+        return None
+    if (given.auth_type or _PLAIN).strip().lower() not in {"", _PLAIN}:
+        raise Invalid(f"{_PROPERTIES[kind]}.AuthType", f"{_PLAIN} is expected")
+    return servers.described(kind, given.server or "", given.port, given.username or "", given.password or "")
+
+
+def _keep(tx: Tx, call: Call, number: int, wanted: dict[Kind, Connection | None]) -> None:
+    for kind, connection in wanted.items():
+        if connection is None:
+            account_servers.forget(tx, call.user_id, number, kind)
+            continue
+        with servers.named(_PROPERTIES[kind], _FIELDS):
+            account_servers.keep(tx, call.store.vault, call.user_id, number, connection, kind=kind, settings=call.settings)
+
+
+def _credentials(account: MailAccount, connection: Connection | None) -> ServiceAuth | None:
+    if connection is None:
+        return None
+    return ServiceAuth(
+        service_auth_id=account.id, server=connection.host, port=connection.port, auth_type=_PLAIN, username=connection.username
+    )
+
+
+def _shown(call: Call, account: MailAccount, kept: dict[Kind, Connection]) -> EMailAccount:
     return EMailAccount(
+        incoming_credentials=_credentials(account, kept.get("imap")),
+        outgoing_credentials=_credentials(account, kept.get("smtp")),
         email_account_id=account.id,
         email_address=account.address.email,
         associate_id=call.user_id,
@@ -131,6 +205,8 @@ METHODS: Final[Methods] = (
     get_current_account_id,
     get_email_account,
     get_email_account_from_email_address,
+    save_email_account,
+    delete_email_account,
     test_authenticate,
     authenticate_outgoing,
     authenticate_incoming,

@@ -71,9 +71,9 @@ _log: Final = structlog.get_logger("postroom.superoffice")
 
 
 def mount(store: Store, methods: Methods = METHODS, *, ports: Ports) -> Mount:
-    """Return the mount of the interface, which is at the root: the first part of a path may be a tenant (§1.3)."""
+    """Return the mount of the interface, which is at the root: the first part of a path may be a tenant (§1.3), but for our own pages."""
     mounted = Mount("", _Application(store, methods, ports))
-    mounted.path_regex = re.compile("^/(?P<path>(?:[^/]+/)?(?:api|swagger)(?:/.*)?)$", re.IGNORECASE | re.DOTALL)
+    mounted.path_regex = re.compile("^/(?P<path>(?!developers/)(?:[^/]+/)?(?:api|swagger)(?:/.*)?)$", re.IGNORECASE | re.DOTALL)
     return mounted
 
 

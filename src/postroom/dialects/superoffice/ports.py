@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from postroom.messages.connections import Connection, Kind
+from postroom.directory.mail_servers import Connection, Kind
 from postroom.messages.items import Key
 from postroom.settings import Settings
 from postroom.storage.store import Store
@@ -22,7 +22,7 @@ class Login(Protocol):
     """Tries a login at a mail server, without sending or reading anything."""
 
     async def __call__(self, settings: Settings, connection: Connection, *, kind: Kind) -> bool:
-        """Tell whether it succeeded. Raises ``Invalid`` and ``TooLarge`` as ``connections.check``."""
+        """Tell whether it succeeded. Raises ``Invalid`` and ``TooLarge`` as ``mail_servers.check``."""
         ...
 
 

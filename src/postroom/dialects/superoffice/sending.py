@@ -16,9 +16,9 @@ from postroom.dialects.superoffice.call import Call
 from postroom.dialects.superoffice.carriers import EMailConnectionInfo, EMailEntity, EMailFlags
 from postroom.dialects.superoffice.errors import malformed
 from postroom.dialects.superoffice.operation import Methods, method
+from postroom.directory.mail_servers import Connection
 from postroom.errors import Invalid, PostroomError, TooLarge
 from postroom.messages import copies, items, letters
-from postroom.messages.connections import Connection
 from postroom.messages.copies import ImapAccount
 from postroom.messages.item_details import load
 from postroom.messages.item_sources import FolderName
@@ -168,7 +168,7 @@ def _send_all(
 
 def _request_copy(tx: Tx, who: Desk, message_id: int, folder: ImapAccount) -> None:
     try:
-        copies.request(tx, who.vault, message_id, folder, who.now)
+        copies.request(tx, who.settings, who.vault, message_id, folder, now=who.now)
     except Invalid as error:
         raise Invalid(f"SentItemsConnectionInfo.{error.parameter.capitalize()}", error.reason) from None
 

@@ -1,12 +1,14 @@
 """Mail servers that a request names (wire/superoffice.md §1.2, §4.3): their ports, and how the connection is kept secret."""
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from postroom.dialects.superoffice.carriers import EMailConnectionInfo, EMailConnectionInfoExtended
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Connection, Kind, Security
 from postroom.errors import Invalid, TooLarge
-from postroom.messages import connections
-from postroom.messages.connections import Connection, Kind
 from postroom.messages.copies import ImapAccount
 from postroom.settings import Settings
 
@@ -39,20 +41,34 @@ def checked(settings: Settings, name: str, info: Info | None, kind: Kind) -> Con
         username=info.user_name or "",
         password=info.password or "",
     )
+    with named(name, _PROPERTIES):
+        return mail_servers.check(settings, connection, kind)
+
+
+def described(kind: Kind, host: str, port: int, username: str, password: str) -> Connection:
+    """Return the connection of an account; without a port the usual one. The ports of TLS from the first byte mean just that."""
+    port = port or _PORTS[kind][0]
+    security: Security = "tls" if port == _PORTS[kind][1] else "starttls_if_offered"
+    return Connection(host=host.strip().strip("[]"), port=port, security=security, username=username, password=password)
+
+
+@contextmanager
+def named(name: str, properties: Mapping[str, str]) -> Iterator[None]:
+    """Name the property of the request in the errors of ``mail_servers.check``."""
     try:
-        return connections.check(settings, connection, kind)
+        yield
     except Invalid as error:
-        raise Invalid(f"{name}.{_PROPERTIES[error.parameter]}", error.reason) from None
+        raise Invalid(f"{name}.{properties[error.parameter]}", error.reason) from None
     except TooLarge as error:
-        raise TooLarge(f"{name}.{_PROPERTIES[error.parameter]}", error.limit) from None
+        raise TooLarge(f"{name}.{properties[error.parameter]}", error.limit) from None
 
 
 def folder(connection: Connection, info: EMailConnectionInfo) -> ImapAccount:
-    """Return the folder that copies go to."""
+    """Return the folder that copies go to. There is always a password, so STARTTLS is needed if TLS does not come first."""
     return ImapAccount(
         host=connection.host,
         port=connection.port,
-        security="tls" if connection.security == "tls" else "none",
+        security="tls" if connection.security == "tls" else "starttls",
         username=connection.username,
         password=connection.password,
         folder=(info.folder or "").strip() or SENT_FOLDER,

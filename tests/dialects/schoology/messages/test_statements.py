@@ -30,8 +30,8 @@ def test_reading(school: School) -> None:
 
 
 def test_writing(school: School) -> None:
-    """Whether one recipient or twenty; on PostgreSQL an answer locks its thread. The index of words takes three, labels one."""
-    words, lock = 4, school.store.database.dialect == "postgresql"
+    """Whether one recipient or twenty; on PostgreSQL an answer locks its thread. Words take three, labels and filters one each."""
+    words, lock = 5, school.store.database.dialect == "postgresql"
     for recipients in ([school.ben], [school.person("One", f"Of {number}") for number in range(20)]):
         body = {"subject": "s", "message": "m", "recipient_ids": recipients}
         assert statements(school, school.ada, "POST", "/messages", body) == 2 + 6 + words

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from postroom.directory import mail_servers
+from postroom.directory.mail_servers import Connection
 from postroom.errors import Invalid, TooLarge
-from postroom.messages import connections
-from postroom.messages.connections import Connection
 from postroom.settings import RelaySettings, Settings, SuperofficeSettings
 
 
@@ -27,18 +27,18 @@ def named(*servers: str, **settings: Any) -> Settings:
 )
 def test_server_is_named_by_host_and_port(pattern: str, allowed: list[tuple[str, int]], others: list[tuple[str, int]]) -> None:
     settings = named(pattern)
-    assert all(connections.is_allowed(settings, host, port, "smtp") for host, port in allowed)
-    assert not any(connections.is_allowed(settings, host, port, "smtp") for host, port in others)
-    assert not any(connections.is_allowed(settings, host, port, "imap") for host, port in allowed)
+    assert all(mail_servers.is_allowed(settings, host, port, "smtp") for host, port in allowed)
+    assert not any(mail_servers.is_allowed(settings, host, port, "smtp") for host, port in others)
+    assert not any(mail_servers.is_allowed(settings, host, port, "imap") for host, port in allowed)
 
 
 def test_our_own_relays_may_be_named_with_their_ports_alone() -> None:
     settings = named(relay=RelaySettings(host="relay.uni.example", port=2525))
-    assert connections.is_allowed(settings, "relay.uni.example", 2525, "smtp")
-    assert not connections.is_allowed(settings, "relay.uni.example", 25, "smtp")
-    assert connections.may_reach(settings, "relay.uni.example", 2525, "10.0.0.1", "smtp")
-    assert not connections.may_reach(settings, "relay.uni.example", 25, "10.0.0.1", "smtp")
-    assert connections.is_allowed(settings, "imap.uni.example", 993, "imap")
+    assert mail_servers.is_allowed(settings, "relay.uni.example", 2525, "smtp")
+    assert not mail_servers.is_allowed(settings, "relay.uni.example", 25, "smtp")
+    assert mail_servers.may_reach(settings, "relay.uni.example", 2525, "10.0.0.1", "smtp")
+    assert not mail_servers.may_reach(settings, "relay.uni.example", 25, "10.0.0.1", "smtp")
+    assert mail_servers.is_allowed(settings, "imap.uni.example", 993, "imap")
 
 
 @pytest.mark.parametrize(
@@ -46,23 +46,23 @@ def test_our_own_relays_may_be_named_with_their_ports_alone() -> None:
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fd00::1", "fe80::1%eth0"],
 )
 def test_inner_addresses_are_not_reached_unless_listed(address: str) -> None:
-    assert not connections.may_reach(named("*.example", "mail.example"), "mail.example", 25, address, "smtp")
+    assert not mail_servers.may_reach(named("*.example", "mail.example"), "mail.example", 25, address, "smtp")
 
 
 @pytest.mark.parametrize(
     "address", ["::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::1", "fd00:ec2::254", "nonsense", ""]
 )
 def test_inner_addresses_in_outer_ones_are_not_reached_either(address: str) -> None:
-    assert not connections.may_reach(named("*.example", "mail.example"), "mail.example", 25, address, "smtp")
+    assert not mail_servers.may_reach(named("*.example", "mail.example"), "mail.example", 25, address, "smtp")
 
 
 def test_listed_address_is_reached_under_its_port_alone() -> None:
     settings = named("mail.example", "10.0.0.5", "10.0.0.6:2525")
-    assert connections.may_reach(settings, "mail.example", 25, "10.0.0.5", "smtp")
-    assert connections.may_reach(settings, "mail.example", 25, "::ffff:10.0.0.5", "smtp")
-    assert connections.may_reach(settings, "mail.example", 2525, "10.0.0.6", "smtp")
-    assert not connections.may_reach(settings, "mail.example", 25, "10.0.0.6", "smtp")
-    assert connections.may_reach(settings, "mail.example", 25, "93.184.216.34", "smtp")
+    assert mail_servers.may_reach(settings, "mail.example", 25, "10.0.0.5", "smtp")
+    assert mail_servers.may_reach(settings, "mail.example", 25, "::ffff:10.0.0.5", "smtp")
+    assert mail_servers.may_reach(settings, "mail.example", 2525, "10.0.0.6", "smtp")
+    assert not mail_servers.may_reach(settings, "mail.example", 25, "10.0.0.6", "smtp")
+    assert mail_servers.may_reach(settings, "mail.example", 25, "93.184.216.34", "smtp")
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_listed_address_is_reached_under_its_port_alone() -> None:
 def test_bad_connection_is_refused_by_name(changes: dict[str, Any], parameter: str) -> None:
     values = {"host": "mail.example", "port": 587, "security": "tls", "username": "ala", "password": "kot", **changes}
     with pytest.raises((Invalid, TooLarge)) as caught:
-        connections.check(named("mail.example"), Connection(**values))
+        mail_servers.check(named("mail.example"), Connection(**values))
     assert caught.value.parameter == parameter
 
 
 def test_connection_shows_no_secret() -> None:
     connection = Connection(host="Mail.example.", port=587, security="tls", username="ala", password="kot")
-    assert connections.check(named("mail.example"), connection).host == "mail.example"
+    assert mail_servers.check(named("mail.example"), connection).host == "mail.example"
     assert "kot" not in repr(connection)
     assert "ala" not in repr(connection)
