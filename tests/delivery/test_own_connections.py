@@ -93,6 +93,26 @@ def test_refused_login_fails_the_letter_with_the_words_of_the_server(sqlite_stor
     asyncio.run(main())
 
 
+def test_server_that_fails_is_let_go_when_nothing_waits_for_it(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password is tried once, not again and again for nobody, and takes no place from the servers of others."""
+    monkeypatch.setattr(own_connections, "MAX_SERVERS", 1)
+
+    async def main() -> None:
+        async with running(Sink()) as relay, running(Sink(extensions=SINK)) as own:
+            own.credentials = ("ala", "Kot w butach")
+            ours = allowing(sqlite_store, relay.port, f"127.0.0.1:{own.port}")
+            async with working(ours):
+                bad = ours.database.write_now(add_letter, ours, at(own.port, password="nie to"), "ok-bad@x.example")
+                await settled(ours, bad)
+                await asyncio.sleep(0.5)
+                good = ours.database.write_now(add_letter, ours, at(own.port), "ok-good@x.example")
+                await settled(ours, good)
+            assert own.recipients() == ["ok-good@x.example"]
+            assert sum(command.startswith("AUTH") for command in own.commands) == 2
+
+    asyncio.run(main())
+
+
 def test_server_that_wants_a_login_lets_the_letter_fail(sqlite_store: Store) -> None:
     """530 to MAIL is trouble of a relay of ours; the author of a letter is told of it."""
 

@@ -70,11 +70,12 @@ class OwnServers:
     def dismiss_idle(self) -> None:
         """Forget servers, with the logins there, that nothing waits for, and that no connection is open to.
 
+        Those that are down too: nobody is there to hear that they are back, and a refused login would be tried on and on.
         Not between ``name_of`` and the time when the job waits there.
         """
         for connection, name in list(self._names.items()):
             relay = self._dispatch.relays[name]
-            if not (relay.window or relay.busy or relay.open or relay.down):
+            if relay.idle:
                 relay.end()
                 del self._names[connection], self._dispatch.relays[name]
 

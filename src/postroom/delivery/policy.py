@@ -93,7 +93,7 @@ def judge(due: Due, result: Result, settings: DeliverySettings, relay: str, *, n
         text = f"{result.reason} ({'after' if result.phase == 'outcome' else 'before'} the final dot)"
         if result.phase == "outcome":
             return _unknown(due, text, settings, relay, now)
-        if result.phase == "session" and (result.code or 0) >= 500:  # noqa: PLR2004 - of a server that its author named: it says no
+        if result.phase == "session" and (result.final or (result.code or 0) >= 500):  # noqa: PLR2004 - of a server that its author named
             return outcome(due, "failed", result.code, result.reason, relay)
         return _deferred(due, (result.code, text), relay, now, pause(due.attempts, settings, dice))
     if result.taken:

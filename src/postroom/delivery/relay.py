@@ -62,6 +62,11 @@ class Relay:
         return self._down
 
     @property
+    def idle(self) -> bool:
+        """Whether no job waits for it, and no connection is open or about to be."""
+        return not (self.window or self.busy or self.open or self._opening)
+
+    @property
     def wait_left(self) -> float:
         """Seconds until it is tried again, while it is down."""
         return self._pause.left(_now())
@@ -209,7 +214,7 @@ class Relay:
             async with asyncio.timeout(self.settings.timeout):
                 address = await reaching.resolved(self._all, self.settings.host, self.settings.port, "smtp")
         except OSError as error:
-            raise SmtpError("session", reason(error)) from None
+            raise SmtpError("session", reason(error), final=isinstance(error, reaching.ForbiddenAddressError)) from None
         return await connect(self.settings, self._helo, address, verified=True)
 
     async def part(self, connection: SmtpConnection) -> None:

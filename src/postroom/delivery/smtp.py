@@ -37,15 +37,17 @@ class SmtpError(Exception):
     """The conversation broke: the connection was refused, lost, silent for too long, or garbage came.
 
     ``phase`` says how far the message was; ``code`` is that of the server's last word if it gave one (421, 535 …);
-    ``stale`` that the connection ended without a word, as one does that was left alone for too long.
+    ``stale`` that the connection ended without a word, as one does that was left alone for too long; ``final`` that no other try
+    would come to anything else.
     """
 
-    def __init__(self, phase: Phase, reason: str, code: int | None = None, *, stale: bool = False) -> None:
+    def __init__(self, phase: Phase, reason: str, code: int | None = None, *, stale: bool = False, final: bool = False) -> None:
         super().__init__(reason)
         self.phase: Phase = phase
         self.reason = reason
         self.code = code
         self.stale = stale
+        self.final = final
 
 
 class Answer(Struct, frozen=True):

@@ -1,11 +1,13 @@
 """Accounts and logins of the agent (wire/superoffice.md §1.4, §4.3; docs/superoffice.md)."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 import requests
 
+from postroom.delivery import probing
 from postroom.directory import account_servers
 from tests.delivery.certificates import server_context
 from tests.delivery.sink import Sink, running
@@ -84,6 +86,38 @@ def test_servers_of_an_account_are_kept_and_no_password_is_shown(api: Api) -> No
     assert (only_in["OutgoingCredentials"], only_in["IncomingCredentials"]["Server"]) == (None, "imap.example.org")
     assert api.call("DeleteEMailAccount", params={"EMailAccountId": account["EMailAccountId"]}).status_code == 204
     assert api.result("GetCurrentAccount") == account
+
+
+def test_both_servers_of_an_account_are_tried_at_once(sqlite_api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TestAuthenticate: servers that stall hold the answer no longer than one of them; one that may not be named any more is named."""
+    monkeypatch.setattr(probing, "LONGEST", 0.5)
+
+    writers: list[asyncio.StreamWriter] = []
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+
+    async def main() -> tuple[requests.Response, float]:
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            sqlite_api.change(outgoing_servers=[f"127.0.0.1:{port}"], incoming_servers=[f"127.0.0.1:{port}"])
+            login = {"server": "127.0.0.1", "port": port, "username": "u", "password": "p"}
+            account = {"eMailAddress": "jan@x.example", "incomingCredentials": login, "outgoingCredentials": login}
+            await asyncio.to_thread(sqlite_api.result, "SaveEMailAccount", account)
+            start = time.monotonic()
+            answer = await asyncio.to_thread(sqlite_api.call, "TestAuthenticate")
+            took = time.monotonic() - start
+            for writer in writers:  # the trial by IMAP, in a thread of its own, waits on
+                writer.close()
+                await writer.wait_closed()
+            return answer, took
+
+    answer, took = asyncio.run(main())
+    assert (answer.status_code, answer.json()) == (200, False)
+    assert 0.5 <= took < 0.95
+    sqlite_api.change(outgoing_servers=[], incoming_servers=[])
+    answer = sqlite_api.call("TestAuthenticate")
+    assert (answer.status_code, answer.json()["ErrorType"]) == (400, "ArgumentException")
 
 
 def test_accounts_of_others_keep_their_servers(api: Api) -> None:

@@ -1,7 +1,9 @@
 """Mails that are sent and kept through the agent, with real SMTP (wire/superoffice.md §1.1, §1.2, §5.1, §7; docs/superoffice.md)."""
 
 import asyncio
+import socket
 import threading
+import time
 from base64 import b64encode
 from email import policy
 from email.message import EmailMessage
@@ -17,7 +19,7 @@ from postroom.dialects.superoffice import binder, sending
 from postroom.dialects.superoffice.carriers import EMailAttachment
 from postroom.dialects.superoffice.dates import Dates
 from postroom.dialects.superoffice.errors import Refusal
-from postroom.storage.tables import attachments, messages, sent_copies
+from postroom.storage.tables import attachments, connections, messages, sent_copies
 from tests.delivery.letters import with_relay, working
 from tests.delivery.sink import Sink, running
 from tests.dialects.superoffice.conftest import Api
@@ -144,11 +146,39 @@ def test_none_sent_is_an_error_with_the_words_of_the_mail_server(api: Api) -> No
     assert said.endswith("it reached nobody, and is a draft again.")
 
 
+def test_what_is_kept_is_told_in_numbers(api: Api) -> None:
+    """§4.2: Size and AccountId are those of the mail as the mailbox has it, whatever the request said; FolderName is where it stands."""
+    file = {"filename": "a.txt", "stream": "aGVsbG8="}
+    (told, refused), _ = send(api, mail("ok@x.example", attachments=[file], size=7, accountId=-5), mail("p5@x.example"))
+    assert (told["Size"], told["AccountId"]) == (len("<p>x</p>") + len("hello"), api.result("GetCurrentAccountId"))
+    assert (refused["FolderName"], refused["Flags"]) == ("Drafts", "Seen, Draft")
+    kept = api.result("GetEMail", {"id": told["EmailItemId"]})
+    assert {name: told[name] for name in ("Size", "AccountId", "FolderName", "MessageID", "Sent", "IsSent", "Flags")} == {
+        name: kept[name] for name in ("Size", "AccountId", "FolderName", "MessageID", "Sent", "IsSent", "Flags")
+    }
+
+
+def test_a_repeated_call_tells_nothing_of_a_mail_that_was_deleted_but_that_it_was_sent(sqlite_api: Api) -> None:
+    given = mail("ok@x.example", messageID="<once@client.example>")
+    (first,), _ = send(sqlite_api, given)
+    sqlite_api.result("DeleteEmails", {"ids": [first["EmailItemId"]]})
+    (second,), sink = send(sqlite_api, given)
+    assert (sink.taken, second["IsSent"], second["Size"], second["AccountId"]) == ([], True, 0, 0)
+
+
 def test_what_is_tried_again_later_is_said_to_be_kept(api: Api) -> None:
-    answer, _ = carried(api, "SendEMails", {"emails": [mail("t4x9@x.example", messageID="<a@b.example>")]})
+    """By the MessageID that the error names a program can ask what became of the mail, even if it gave none; it is not sent anew."""
+    answer, _ = carried(api, "SendEMails", {"emails": [mail("t4x9@x.example")]})
     assert (answer.status_code, answer.json()["ErrorType"]) == (504, "TimeoutException")
-    assert "451" in answer.json()["ErrorMessage"]
-    assert "do not send it anew" in answer.json()["ErrorMessage"]
+    said = answer.json()["ErrorMessage"]
+    assert "451" in said
+    assert "do not send it anew" in said
+    named = said.partition("with the MessageID ")[2].split()[0]
+    assert api.result("GetMailFromMessageId", {"messageId": named})["To"][0]["Address"] == "t4x9@x.example"
+    api.change(wait=0.0)
+    (told,) = api.result("SendEMails", {"emails": [mail("t4x9@x.example", messageID=named)]})
+    assert (told["MessageID"], told["IsSent"], told["FolderName"]) == (named, False, "Outbox")
+    assert count(api, messages) == 1
 
 
 def test_nobody_waits_longer_than_was_settled(sqlite_api: Api) -> None:
@@ -256,6 +286,77 @@ def test_servers_that_nobody_allowed_are_refused(sqlite_api: Api) -> None:
         assert said == f"{name[0].upper()}{name[1:]}.ServerName: this mail server is not one that programs may name here"
 
 
+@pytest.mark.parametrize("inside", ["127.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "::1"])
+def test_a_name_that_leads_inside_is_never_connected_to(sqlite_api: Api, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
+    """Design promise 5: an allowed name may lead to us when it is asked for; the mail reaches nobody, and its author is told why."""
+    found = socket.getaddrinfo
+
+    def lookup(host: Any, port: Any, *given: Any, **options: Any) -> Any:
+        return found(inside if host == "mail.other.example" else host, port, *given, **options)
+
+    monkeypatch.setattr("socket.getaddrinfo", lookup)
+
+    async def main() -> tuple[requests.Response, Sink, Sink]:
+        async with running(Sink()) as relay, running(Sink()) as own:
+            sqlite_api.change(outgoing_servers=[f"*.other.example:{own.port}"])
+            server = {"serverName": f"mail.other.example:{own.port}", "userName": "u", "password": "Kot w butach"}
+            body = {"outgoingConnectionInfo": server, "emails": [mail("ok@x.example")]}
+            async with working(with_relay(sqlite_api.store, relay.port)):
+                return await asyncio.to_thread(sqlite_api.call, "SendEMails", body), relay, own
+
+    answer, relay, own = asyncio.run(main())
+    assert (answer.status_code, answer.json()["ErrorType"]) == (502, "SmtpCommandException")
+    assert "leads to an address that is not allowed here" in answer.json()["ErrorMessage"]
+    assert "Kot" not in answer.text
+    assert (relay.taken, relay.connections, own.connections) == ([], 0, 0)
+    assert count(sqlite_api, connections) == 0
+
+
+def test_a_stalling_server_holds_nobody_longer_than_was_settled(sqlite_api: Api) -> None:
+    """§7.1: the answer comes in time, and says what happens to the mail."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def main() -> tuple[requests.Response, float]:
+        async with running(Sink()) as relay, await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            sqlite_api.change(outgoing_servers=[f"127.0.0.1:{port}"], wait=0.5)
+            body = {"outgoingConnectionInfo": {"serverName": f"127.0.0.1:{port}"}, "emails": [mail("ok@x.example")]}
+            async with working(with_relay(sqlite_api.store, relay.port)):
+                start = time.monotonic()
+                return await asyncio.to_thread(sqlite_api.call, "SendEMails", body), time.monotonic() - start
+
+    answer, took = asyncio.run(main())
+    assert (answer.status_code, answer.json()["ErrorType"]) == (504, "TimeoutException")
+    assert "it is kept and will be tried again" in answer.json()["ErrorMessage"]
+    assert 0.5 <= took < 3
+
+
+def test_passwords_of_mail_servers_are_read_nowhere(sqlite_api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Design promise 5: encrypted while the mail waits; neither in the answer, nor in the log, nor in plain bytes of the store."""
+    caplog.set_level("DEBUG")
+    sqlite_api.change(outgoing_servers=["127.0.0.1:9"], incoming_servers=["127.0.0.1:9"], wait=0.0)
+    info = {"serverName": "127.0.0.1:9", "userName": "u", "password": "Kot w butach"}
+    answer = sqlite_api.call(
+        "SendEMails", {"outgoingConnectionInfo": info, "sentItemsConnectionInfo": info, "emails": [mail("ok@x.example")]}
+    )
+    assert answer.status_code == 200, answer.text
+    assert sqlite_api.result("AuthenticateOutgoing", {"connectionInfo": info}) is False
+    kept = b"".join(file.read_bytes() for file in sqlite_api.store.settings.data_dir.rglob("*") if file.is_file())
+    assert b"127.0.0.1" in kept
+    for secret in ("Kot w butach", b64encode(b"\0u\0Kot w butach").decode(), b64encode(b"Kot w butach").decode()):
+        assert secret.encode() not in kept
+        assert secret not in answer.text + caplog.text
+
+
+def test_a_mail_in_reply_to_nonsense_has_no_such_field(sqlite_api: Api) -> None:
+    """§4.2 InReplyTo: what another program made may be no Message-ID; it never becomes a header of its own."""
+    (_,), sink = send(sqlite_api, mail("ok@x.example", inReplyTo={"messageId": "<a@b.example>\r\nBcc: <x@y.example>"}))
+    assert (read(sink)["In-Reply-To"], read(sink)["Bcc"]) == (None, None)
+
+
 def test_a_mail_leaves_through_the_server_that_the_call_names(sqlite_api: Api) -> None:
     """§4.3: the port stands in ServerName; §1.2: a copy is due in the folder."""
 
@@ -280,6 +381,7 @@ def test_a_mail_leaves_through_the_server_that_the_call_names(sqlite_api: Api) -
 
 def test_the_number_of_statements_does_not_depend_on_the_recipients(sqlite_api: Api) -> None:
     sqlite_api.change(wait=0.0)
+    sqlite_api.result("GetCurrentAccountId")  # numbers the accounts, once and for all
     made = []
     for number in (1, 50):
         with counted(sqlite_api.store) as statements:

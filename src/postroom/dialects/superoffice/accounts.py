@@ -4,6 +4,7 @@ An account is one of the addresses that the directory has for a person, so nobod
 are mail servers and the logins there, which it may name; deleting forgets these. Passwords are never shown (our choices).
 """
 
+import asyncio
 from typing import Final
 
 from msgspec import Struct, field
@@ -104,13 +105,10 @@ async def delete_email_account(call: Call, request: OneAccount) -> None:
 
 @method("TestAuthenticate", Nothing, bool)
 async def test_authenticate(call: Call, request: Nothing) -> bool:  # noqa: ARG001 - as every handler
-    """Tell whether the caller can send: logs in at the servers of the default account, or has one that needs none of its own."""
-    kinds: tuple[Kind, ...] = ("smtp", "imap")
-    for kind in kinds:
-        connection = await call.read(account_servers.default, call.store.vault, call.user_id, kind)
-        if connection is not None and not await call.ports.can_login(call.settings, connection, kind=kind):
-            return False
-    return bool(await _accounts(call))
+    """Tell whether the caller can send: logs in at the servers of the default account, at once, or has one that needs none of its own."""
+    if not await _accounts(call):
+        return False
+    return all(await asyncio.gather(*(_can_login(call, kind) for kind in _PROPERTIES)))
 
 
 @method("AuthenticateOutgoing", Login, bool)
@@ -142,6 +140,12 @@ async def _authenticated(call: Call, name: str, info: servers.Info | None, kind:
     if not connection.username:
         raise Invalid(f"{name}.UserName", "a user name is needed")
     return await call.ports.can_login(call.settings, connection, kind=kind)
+
+
+async def _can_login(call: Call, kind: Kind) -> bool:
+    """Try the login of the caller's default account; one that is not kept needs no trial."""
+    connection = await call.read(account_servers.default, call.store.vault, call.user_id, kind)
+    return connection is None or await call.ports.can_login(call.settings, connection, kind=kind)
 
 
 async def _accounts(call: Call) -> list[MailAccount]:

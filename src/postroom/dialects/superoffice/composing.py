@@ -12,6 +12,7 @@ from postroom.dialects.superoffice.errors import malformed
 from postroom.dialects.superoffice.operation import Methods, method
 from postroom.dialects.superoffice.wire_types import NEVER
 from postroom.dialects.threads import aside
+from postroom.directory import mail_accounts
 from postroom.errors import Invalid, TooLarge
 from postroom.messages.letter_records import MAX_RECIPIENTS
 from postroom.storage.database import Tx
@@ -89,7 +90,7 @@ def _forwarded(tx: Tx, call: Call, email: EMailEntity) -> EMailEntity:
     return EMailEntity(
         subject=subject if subject.lower().startswith(_FORWARDED) else f"{_FORWARD}{subject}",
         html_body=f"<p>&nbsp;</p>{head}{body}",
-        from_=mail_letters.default_sender(tx, call.user_id, email.account_id),
+        from_=mail_letters.default_sender(mail_accounts.number_all(tx, call.user_id), email.account_id),
         sent=NEVER,
         priority=email.priority,
         flags=EMailFlags.DRAFT,

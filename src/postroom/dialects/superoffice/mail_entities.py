@@ -82,7 +82,7 @@ _PROGRAMS: Final = frozenset(
 
 def whole(tx: Tx, reader: Reader, item: Item, *, with_files: bool) -> EMailEntity:
     """Return an item with all that there is of it. Four statements; two more if it stands in a folder of one's own."""
-    accounts = {account.address.email.lower(): account.id for account in mail_accounts.of_person(tx, reader.user_id)}
+    accounts = account_numbers(tx, reader.user_id)
     draft = item.home in {"drafts", "templates"}
     is_html = item.content_format == "html"
     entity = EMailEntity(
@@ -113,6 +113,11 @@ def whole(tx: Tx, reader: Reader, item: Item, *, with_files: bool) -> EMailEntit
         _show_calendar(entity, item.mail.calendar.ics)
     addressing.complete(tx, reader.settings, reader.user_id, _everybody(entity.from_, entity.to, entity.cc, entity.bcc))
     return entity
+
+
+def account_numbers(tx: Tx, user_id: int) -> dict[str, int]:
+    """Return the numbers of a person's accounts by their addresses, in lower case."""
+    return {account.address.email.lower(): account.id for account in mail_accounts.of_person(tx, user_id)}
 
 
 def envelopes(tx: Tx, reader: Reader, items: Sequence[Item]) -> list[EMailEnvelope]:

@@ -12,6 +12,7 @@ from postroom.dialects.superoffice.call import Call
 from postroom.dialects.superoffice.carriers import EMailAddress, EMailAttachment, EMailEntity, EMailPriority
 from postroom.dialects.superoffice.errors import SuperOfficeError
 from postroom.directory import mail_accounts
+from postroom.directory.mail_accounts import MailAccount
 from postroom.directory.named_mailboxes import written
 from postroom.directory.records import Mailbox
 from postroom.errors import Invalid, NotFound, PostroomError, TooLarge
@@ -54,10 +55,11 @@ def letters_of(tx: Tx, call: Call, emails: Sequence[EMailEntity], places: Sequen
     ``places``: what the request calls each. Raises as the rest of this module, with the place of what is wrong.
     """
     addressing.complete(tx, call.settings, call.user_id, _everybody(emails))
+    accounts = mail_accounts.number_all(tx, call.user_id)
     found = []
     for email, place in zip(emails, places, strict=True):
         try:
-            found.append(_letter(tx, call, email))
+            found.append(_letter(tx, call, email, accounts))
         except PostroomError as error:
             raise placed(error, place) from None
     return found
@@ -94,9 +96,9 @@ def placed(error: PostroomError, place: str) -> Exception:
             return error
 
 
-def _letter(tx: Tx, call: Call, email: EMailEntity) -> Letter:
+def _letter(tx: Tx, call: Call, email: EMailEntity, accounts: Sequence[MailAccount]) -> Letter:
     if email.from_ is None or not (email.from_.address or "").strip():
-        email.from_ = default_sender(tx, call.user_id, email.account_id)
+        email.from_ = default_sender(accounts, email.account_id)
     return Letter(
         sender="" if email.from_ is None else addressing.written(email.from_),
         to=_written("to", email.to),
@@ -114,9 +116,8 @@ def _letter(tx: Tx, call: Call, email: EMailEntity) -> Letter:
     )
 
 
-def default_sender(tx: Tx, user_id: int, account_id: int = 0) -> EMailAddress | None:
+def default_sender(accounts: Sequence[MailAccount], account_id: int = 0) -> EMailAddress | None:
     """Return the address that a person writes from: of this account, else of the default one; ``None`` for one who has none."""
-    accounts = mail_accounts.number_all(tx, user_id)
     chosen = [account for account in accounts if account.id == account_id] or [account for account in accounts if account.is_default]
     return EMailAddress(address=chosen[0].address.email, name=chosen[0].address.name) if chosen else None
 

@@ -9,6 +9,7 @@ from postroom.dialects.superoffice.errors import SuperOfficeError
 from postroom.directory.values import one_line
 from postroom.messages import letter_outcomes
 from postroom.messages.letter_outcomes import Outcome
+from postroom.messages.letter_records import SavedLetter
 
 _FIRST: Final = 0.02
 _GROWTH: Final = 1.4
@@ -20,7 +21,7 @@ _TOLD: Final = 10
 _WORDS: Final = 300
 
 _BACK: Final = "it reached nobody, and is a draft again"
-_KEPT: Final = "it is kept and will be tried again, so do not send it anew; with the same MessageID a call asks what became of it"
+_KEPT: Final = "it is kept and will be tried again, so do not send it anew; a call with the MessageID {} asks what became of it"
 
 
 async def awaited(call: Call, message_ids: Sequence[int]) -> dict[int, Outcome]:
@@ -40,14 +41,14 @@ async def awaited(call: Call, message_ids: Sequence[int]) -> dict[int, Outcome]:
         pause = min(pause * _GROWTH, _LONGEST)
 
 
-def check(names: Mapping[int, str], found: Mapping[int, Outcome]) -> None:
-    """Check that one mail or more got away; ``names``: what the request calls each.
+def check(mails: Sequence[SavedLetter], places: Sequence[str], found: Mapping[int, Outcome]) -> None:
+    """Check that one mail or more got away; ``places``: what the request calls each.
 
     Raises ``SuperOfficeError``: 504 while one may still reach somebody, else 502, with what the mail server said of each.
     """
     if any(outcome.delivered for outcome in found.values()):
         return
-    told = [f"{name}: {_fate(found[number])}." for number, name in names.items()]
+    told = [f"{place}: {_fate(found[mail.message_id], mail.identifier)}." for place, mail in zip(places, mails, strict=True)]
     more = f" And {len(told) - _TOLD} more." if len(told) > _TOLD else ""
     message = f"No mail was sent. {' '.join(told[:_TOLD])}{more}"
     if any(outcome.waiting for outcome in found.values()):
@@ -55,6 +56,6 @@ def check(names: Mapping[int, str], found: Mapping[int, Outcome]) -> None:
     raise SuperOfficeError(502, "SmtpCommandException", message)
 
 
-def _fate(outcome: Outcome) -> str:
+def _fate(outcome: Outcome, identifier: str) -> str:
     reply = f"{one_line(outcome.reply, _WORDS)}; " if outcome.reply else ""
-    return reply + (_KEPT if outcome.waiting else _BACK)
+    return reply + (_KEPT.format(identifier) if outcome.waiting else _BACK)
