@@ -98,6 +98,20 @@ def test_a_label_that_goes_while_it_is_put(post: PostOffice) -> None:
         assert post.rows(labelled) == []
 
 
+def test_a_label_that_goes_while_a_letter_comes(post: PostOffice) -> None:
+    """Nobody's sending fails because somebody else tidies up."""
+    for _ in range(8):
+        number = post.letter(2, "anna@uni.example")
+        label = post.run(labels.create, 1, NewLabel(name="Otto", addresses=("otto@uni.example",)))
+        failed = at_once(
+            partial(post.run, labels.put_by_sender, number, "otto@uni.example"),
+            partial(post.run, labels.put_on_own, 1, post.letter(1), "otto@uni.example"),
+            partial(post.run, labels.remove, 1, label),
+        )
+        assert failed == []
+        assert post.rows(labelled) == []
+
+
 def test_what_comes_from_the_address_of_a_label_has_the_label(post: PostOffice) -> None:
     """§1b Tags, ``addresses``: by the address alone, in any case, with a name in front or not; from when it is settled on."""
     before = post.came(1, post.letter(2, "anna@uni.example"))

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy import Select, delete, func, insert, literal, select, update
 
 from postroom.directory import named_mailboxes
 from postroom.directory.inserting import insert_into
@@ -118,7 +118,7 @@ def put_by_sender(tx: Tx, message_id: int, sender: str = "") -> None:
     own = select(func.lower(func.coalesce(office.email, users.c.email, users.c.alt_email))).select_from(author).where(m.id == message_id)
     found = select(_l.id, r.id).join(label_addresses, a.label_id == _l.id).join(recipients, r.user_id == _l.user_id)
     came = found.where(a.email == (sender.lower() or own.scalar_subquery()), r.message_id == message_id, r.received_at.is_not(None))
-    tx.execute(insert(labelled).from_select(["label_id", "recipient_id"], came))
+    tx.execute(insert(labelled).from_select(["label_id", "recipient_id"], _kept(came)))
 
 
 def put_on_own(tx: Tx, user_id: int, message_id: int, sender: str) -> None:
@@ -126,7 +126,12 @@ def put_on_own(tx: Tx, user_id: int, message_id: int, sender: str) -> None:
     a = label_addresses.c
     bound = select(_l.id, literal(message_id)).join(label_addresses, a.label_id == _l.id)
     bound = bound.where(a.email == sender.lower(), _l.user_id == user_id)
-    tx.execute(insert_into(tx, labelled).from_select(["label_id", "message_id"], bound).on_conflict_do_nothing())
+    tx.execute(insert_into(tx, labelled).from_select(["label_id", "message_id"], _kept(bound)).on_conflict_do_nothing())
+
+
+def _kept(found: Select[Any]) -> Select[Any]:
+    """Let nobody take the selected labels away until this transaction ends: whoever writes must not fail for a reader who tidies up."""
+    return found.order_by(_l.id).with_for_update(read=True, key_share=True, of=labels)
 
 
 def of_items(tx: Tx, keys: Iterable[Key]) -> dict[Key, list[int]]:
