@@ -28,16 +28,13 @@ def keep(tx: Tx, vault: Vault, user_id: int, account_id: int, connection: Connec
     checked = mail_servers.check(settings, connection, kind)
     _lock(tx, user_id, account_id)
     stored = tx.execute(select(account_servers).where(_c.account_id == account_id, _c.kind == kind)).one_or_none()
-    if stored is not None and checked == _bare(stored):
+    if stored is not None and checked == mail_servers.bare(stored):
         return
     tx.execute(delete(account_servers).where(_c.account_id == account_id, _c.kind == kind))
     values = {
         "account_id": account_id,
         "kind": kind,
-        "host": checked.host,
-        "port": checked.port,
-        "security": checked.security,
-        "username": checked.username,
+        **mail_servers.columns(checked),
         "secret": vault.encrypt(checked.password, _purpose(account_id, kind, checked)),
     }
     tx.execute(insert(account_servers).values(values))
@@ -47,7 +44,7 @@ def of_person(tx: Tx, user_id: int) -> dict[int, dict[Kind, Connection]]:
     """Return the servers of a person's accounts, by the number of the account, without passwords; none for an account without."""
     found: dict[int, dict[Kind, Connection]] = {}
     for row in _rows(tx, user_id):
-        found.setdefault(row.account_id, {})[row.kind] = _bare(row)
+        found.setdefault(row.account_id, {})[row.kind] = mail_servers.bare(row)
     return found
 
 
@@ -62,7 +59,7 @@ def default(tx: Tx, vault: Vault, user_id: int, kind: Kind) -> Connection | None
     row = next((rows.get(account.id) for account in mail_accounts.of_person(tx, user_id) if account.is_default), None)
     if row is None:
         return None
-    bare = _bare(row)
+    bare = mail_servers.bare(row)
     return structs.replace(bare, password=vault.decrypt(row.secret, _purpose(row.account_id, kind, bare)))
 
 
@@ -81,10 +78,6 @@ def _lock(tx: Tx, user_id: int, account_id: int) -> None:
 def _rows(tx: Tx, user_id: int, kind: Kind | None = None) -> list[Row[*tuple[Any, ...]]]:
     mine = select(account_servers).join(accounts, accounts.c.id == _c.account_id).where(accounts.c.user_id == user_id)
     return list(tx.execute(mine if kind is None else mine.where(_c.kind == kind)))
-
-
-def _bare(row: Row[*tuple[Any, ...]]) -> Connection:
-    return Connection(host=row.host, port=row.port, security=row.security, username=row.username)
 
 
 def _purpose(account_id: int, kind: Kind, connection: Connection) -> str:

@@ -9,9 +9,10 @@ question, asked at each connection (``may_reach``): the names of others are in t
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
+from sqlalchemy import Row
 
 from postroom.directory.values import storable
 from postroom.errors import Invalid, TooLarge
@@ -61,6 +62,16 @@ def bound(connection: Connection) -> str:
     return f"{connection.username}@{connection.host}:{connection.port} {connection.security}"
 
 
+def columns(connection: Connection) -> dict[str, Any]:
+    """Return what tables keep of a connection beside the password, which is encrypted."""
+    return {"host": connection.host, "port": connection.port, "security": connection.security, "username": connection.username}
+
+
+def bare(row: Row[*tuple[Any, ...]]) -> Connection:
+    """Return a connection as ``columns`` of it are kept, without the password."""
+    return Connection(host=row.host, port=row.port, security=row.security, username=row.username)
+
+
 def check(settings: Settings, connection: Connection, kind: Kind = "smtp") -> Connection:
     """Return the connection with its host in lower case.
 
@@ -78,9 +89,7 @@ def check(settings: Settings, connection: Connection, kind: Kind = "smtp") -> Co
         raise Invalid("username", "a password needs a user name")
     if not is_allowed(settings, host, connection.port, kind):
         raise Invalid("server", NOT_ALLOWED)
-    return Connection(
-        host=host, port=connection.port, security=connection.security, username=connection.username, password=connection.password
-    )
+    return structs.replace(connection, host=host)
 
 
 def is_allowed(settings: Settings, host: str, port: int, kind: Kind) -> bool:

@@ -6,6 +6,7 @@ The password is encrypted, bound to its message and server, and deleted with its
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import structs
 from sqlalchemy import delete, insert, select
 
 from postroom.directory import mail_servers
@@ -24,10 +25,7 @@ def keep(tx: Tx, vault: Vault, message_id: int, connection: Connection) -> None:
     tx.execute(delete(connections).where(_c.message_id == message_id))
     values = {
         "message_id": message_id,
-        "host": connection.host,
-        "port": connection.port,
-        "security": connection.security,
-        "username": connection.username,
+        **mail_servers.columns(connection),
         "secret": vault.encrypt(connection.password, _purpose(message_id, connection)),
     }
     tx.execute(insert(connections).values(values))
@@ -38,8 +36,7 @@ def of_messages(tx: Tx, vault: Vault, message_ids: Iterable[int]) -> dict[int, C
     found: dict[int, Connection | None] = {}
     for chunk in chunks(sorted(set(message_ids))):
         for row in tx.execute(select(connections).where(_c.message_id.in_(chunk))):
-            bare = Connection(host=row.host, port=row.port, security=row.security, username=row.username)
-            found[row.message_id] = _opened(vault, row.message_id, bare, row.secret)
+            found[row.message_id] = _opened(vault, row.message_id, mail_servers.bare(row), row.secret)
     return found
 
 
@@ -54,7 +51,7 @@ def _opened(vault: Vault, message_id: int, bare: Connection, secret: str) -> Con
         password = vault.decrypt(secret, _purpose(message_id, bare))
     except Unavailable:
         return None
-    return Connection(host=bare.host, port=bare.port, security=bare.security, username=bare.username, password=password)
+    return structs.replace(bare, password=password)
 
 
 def _purpose(message_id: int, connection: Connection) -> str:

@@ -22,14 +22,7 @@ class Entity(Struct, frozen=True, kw_only=True):
 
 
 class Linking(Struct, frozen=True, kw_only=True):
-    """Which conversation, and what it is to be linked to."""
-
-    id_message: Long = 0
-    crm_contact_ids: list[Entity] = []
-
-
-class Exporting(Struct, frozen=True, kw_only=True):
-    """Which message, and whom in the CRM it is for."""
+    """Which message, or the conversation of which, and what it is to be linked to."""
 
     id_message: Long = 0
     crm_contact_ids: list[Entity] = []
@@ -56,28 +49,28 @@ class LinkedEntity(Struct, frozen=True, kw_only=True, rename="camel"):
     entity_type_name: str
 
 
-@operation("PUT", "/mail/messages/crm/export", Exporting, result=None)
-async def export_message(_call: Call, given: Exporting) -> None:
+@operation("PUT", "/mail/messages/crm/export", Linking, result=None)
+async def export_message(_call: Call, given: Linking) -> None:
     """Take note of a message in the history of contacts of a CRM: nothing, since there is none."""
-    _check(given.id_message, given.crm_contact_ids)
+    _check(given)
 
 
 @operation("PUT", "/mail/conversations/crm/link", Linking, result=None)
 async def link_conversation(_call: Call, given: Linking) -> None:
     """Link a conversation to contacts of a CRM: nothing, since there is none."""
-    _check(given.id_message, given.crm_contact_ids)
+    _check(given)
 
 
 @operation("PUT", "/mail/conversations/crm/mark", Linking, result=None)
 async def mark_conversation(_call: Call, given: Linking) -> None:
     """Link a conversation to more of a CRM: nothing, since there is none."""
-    _check(given.id_message, given.crm_contact_ids)
+    _check(given)
 
 
 @operation("PUT", "/mail/conversations/crm/unmark", Linking, result=None)
 async def unmark_conversation(_call: Call, given: Linking) -> None:
     """Undo links of a conversation: nothing, since there are none."""
-    _check(given.id_message, given.crm_contact_ids)
+    _check(given)
 
 
 @operation("GET", "/mail/conversations/link/crm/status", Asking, result=LinkStatus)
@@ -96,10 +89,10 @@ async def get_linked_entities(_call: Call, given: Asking) -> list[LinkedEntity]:
     return []
 
 
-def _check(message_id: int, entities: list[Entity]) -> None:
-    if message_id <= 0:
+def _check(given: Linking) -> None:
+    if given.id_message <= 0:
         raise argument("Invalid message id", "id_message")
-    if not entities:
+    if not given.crm_contact_ids:
         raise argument("Invalid contact ids list", "crm_contact_ids")
 
 
