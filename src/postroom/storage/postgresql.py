@@ -5,6 +5,8 @@ Each unit is one transaction on one connection of the pool. A unit that PostgreS
 """
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -22,6 +24,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _TRIES: Final = 5
+_PAUSE: Final = (0.005, 0.05)
+"""Seconds before the next try, so that the unit which waits for what this one let go gets it first."""
+
 _CONNECT_TIMEOUT: Final = 10
 _STATEMENT_TIMEOUT_MS: Final = 120_000
 _POOL_TIMEOUT: Final = 30.0
@@ -138,9 +143,9 @@ class PostgresqlDatabase:
                     plain.plan_once(tx)
                     return unit(tx)
             except DBAPIError as error:
-                if isinstance(error.orig, _AGAIN) and rest:
-                    continue
-                raise _translated(error) from error
+                if not isinstance(error.orig, _AGAIN) or not rest:
+                    raise _translated(error) from error
+                time.sleep(random.uniform(*_PAUSE))  # noqa: S311 - no secret: it only parts those that met
             except PoolTimeout as error:
                 raise Unavailable("every connection to the store is busy") from error
         raise AssertionError("unreachable: the last try returns or raises")
