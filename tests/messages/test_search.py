@@ -53,6 +53,23 @@ def test_any_query_is_answered(post: PostOffice, query: str) -> None:
     assert found(post, 1, query) == []
 
 
+@pytest.mark.parametrize("followed", [0, 2, 100])
+def test_a_beginning_finds_the_same_however_many_words_begin_so(post: PostOffice, monkeypatch: pytest.MonkeyPatch, followed: int) -> None:
+    """On SQLite words are followed one by one up to a number, and together beyond it."""
+    monkeypatch.setattr(search, "_MAX_FOLLOWED", followed)
+    subjects = ("żar", "żaba", "żabami", "żabka dom", "\U0010ffff żab", "other")
+    numbers = [post.letter(1, subject=subject) for subject in subjects]
+    for query, places in (("żab", (4, 3, 2, 1)), ("ża", (4, 3, 2, 1, 0)), ("żabam", (2,)), ("żab do", (3,)), ("żab qu", ()), ("żabz", ())):
+        assert found(post, 1, query) == [numbers[place] for place in places], query
+
+
+def test_the_words_of_a_query_take_no_statement_each(post: PostOffice) -> None:
+    for query in ("hello", "hello bob b@x.example he wor"):
+        with counted(post.store) as statements:
+            found(post, 1, query)
+        assert len(statements) == (2 if post.store.database.dialect == "sqlite" else 1)
+
+
 def test_long_queries_are_cut(post: PostOffice) -> None:
     number = post.letter(1, subject="Something")
     assert found(post, 1, f"something {' ' * search.MAX_QUERY}nothing") == [number]

@@ -57,7 +57,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 def page(tx: Tx, user_id: int, wanted: Wanted, start: int, limit: int) -> tuple[list[Found], int]:
     """Return ``limit`` items of a list from the ``start``-th on, and how many there are: exactly, or up to 1,000 behind this page.
 
-    Two statements, and one for each query of words and kind of items.
+    Two statements, and those of ``search.find`` for each query of words and kind of items.
     """
     start = min(max(start, 0), LARGEST_ID)
     lists = _lists(tx, user_id, wanted)
@@ -67,7 +67,7 @@ def page(tx: Tx, user_id: int, wanted: Wanted, start: int, limit: int) -> tuple[
 
 
 def first(tx: Tx, user_id: int, wanted: Wanted, limit: int) -> list[Found]:
-    """Return the first items of a list. One statement, and one for each query of words and kind of items."""
+    """Return the first items of a list. One statement, and those of ``search.find`` as above."""
     return ordered(tx, _lists(tx, user_id, wanted), 0, limit, oldest_first=wanted.oldest_first)
 
 

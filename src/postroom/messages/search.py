@@ -29,6 +29,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    text,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
@@ -48,6 +49,9 @@ MAX_WORDS: Final = 8
 
 MAX_FOUND: Final = 1_000
 """Messages of a person that a query finds."""
+
+_MAX_FOLLOWED: Final = 100
+"""Words of the index with one beginning that a search on SQLite follows each on its own."""
 
 _MAX_TEXT: Final = 50_000
 """Characters of a text in which it is found."""
@@ -71,6 +75,17 @@ _JOINT: Final = "·"
 _LONGEST: Final = 100
 
 _index: Final = table("message_index", column("rowid"))
+
+_KNOWN_WORDS: Final = text("""
+WITH RECURSIVE reached (beginning, word, place) AS (
+    SELECT value, (SELECT term FROM message_index_words WHERE term >= value LIMIT 1), 1 FROM json_each(:beginnings)
+    UNION ALL
+    SELECT beginning, (SELECT term FROM message_index_words WHERE term >= reached.word || char(1) LIMIT 1), place + 1 FROM reached
+    WHERE word < beginning || char(1114111) AND place < :most
+)
+SELECT beginning, word FROM reached WHERE word < beginning || char(1114111)
+""")
+"""The words of SQLite's index that have one of these beginnings, at most so many of each: from word to next word, whatever they are in."""
 
 _m: Final = messages.c
 _r: Final = recipients.c
@@ -113,14 +128,14 @@ def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:
     """Return the numbers of messages that have all the words of a query in one of the places, at most the newest 1,000 of the person's.
 
     Messages of others may be among them. ``where``: the letters of the places, such as ``WRITTEN + SENDER``. A query of no word finds
-    nothing. One statement.
+    nothing. One statement; on SQLite two.
     """
     wanted = _words_of(query[:MAX_QUERY])[:MAX_WORDS]
     if not wanted:
         return []
     of_person = (f"{_PERSON}{user_id}", f"{_PERSON}{_MANY}")
     if tx.dialect.name == "sqlite":
-        words = ["({})".format(" OR ".join(f'"{place}{word}" *' for place in where)) for word in wanted]
+        words = _matched(tx, wanted, where)
         match = " AND ".join([*words, "({})".format(" OR ".join(f'"{person}"' for person in of_person))])
         found = select(_index.c.rowid).where(literal_column(_index.name).op("MATCH")(match)).order_by(_index.c.rowid.desc())
     else:
@@ -131,6 +146,22 @@ def find(tx: Tx, user_id: int, query: str, where: str) -> list[int]:
         number = message_words.c.message_id
         found = select(number).where(message_words.c.words.bool_op("@@")(cast(match, TSQUERY))).order_by(number.desc())
     return list(tx.scalars(found.limit(MAX_FOUND)))
+
+
+def _matched(tx: Tx, wanted: Sequence[str], where: str) -> list[str]:
+    """Return for each word of a query what FTS5 is to match.
+
+    A beginning makes FTS5 read everything of all words that begin so before it tells the first message; whole words it follows from the
+    newest message on, as far as it is asked. So beginnings stand in a query only if more words begin so than are worth following.
+    """
+    beginnings = [f"{place}{word}" for word in wanted for place in where]
+    known: dict[str, list[str]] = {beginning: [] for beginning in beginnings}
+    for beginning, word in tx.execute(_KNOWN_WORDS, {"beginnings": json.dumps(beginnings), "most": _MAX_FOLLOWED + 1}):
+        known[beginning].append(f'"{word}"')
+    for beginning, begun in known.items():
+        if len(begun) > _MAX_FOLLOWED or not begun:
+            known[beginning] = [f'"{beginning}" *']
+    return ["({})".format(" OR ".join(one for place in where for one in known[f"{place}{word}"])) for word in wanted]
 
 
 def is_among(tx: Tx, message_id: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
