@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import msgspec
 import pytest
 import requests
-from argon2 import PasswordHasher
 from requests_oauthlib import OAuth1
 from starlette.routing import Mount
 
@@ -22,6 +21,7 @@ from postroom.directory.records import Client
 from postroom.storage.store import Store
 from tests.dialects.conftest import Server
 from tests.dialects.usos.conftest import Installation
+from tests.support import EASY_HASHER
 
 PASSWORD = "correct horse ż"
 CALLBACK = "https://app.example/back"
@@ -142,7 +142,7 @@ class Visitor:
 def running_site(store: Store, server: Server) -> Iterator[Site]:
     """Run a site on an opened store. Its passwords are hashed with little work: how much it is has tests of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        patch.setattr(passwords, "_HASHER", EASY_HASHER)
         site = Site(store, server)
         try:
             yield site

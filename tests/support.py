@@ -4,12 +4,16 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from argon2 import PasswordHasher
 from sqlalchemy import Engine, event, text
 
 from postroom.storage import plain
 from postroom.storage.database import Tx
 from postroom.storage.plain import Rows, Statement
 from postroom.storage.store import Store
+
+EASY_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Hashes passwords with little work, for tests that have nothing to do with how much it is."""
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ import base64
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 
 from postroom.clock import SECOND
 from postroom.directory import passwords, people, totp
 from postroom.directory.login import Outcome, log_in
 from postroom.directory.people import NewPerson
 from postroom.storage.store import Store
+from tests.support import EASY_HASHER
 
 NOW = 1_700_000_000_000
 STEP = NOW // 30_000
@@ -20,7 +20,7 @@ HERE = "192.0.2.1"
 
 @pytest.fixture
 def jan(store: Store, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+    monkeypatch.setattr(passwords, "_HASHER", EASY_HASHER)
     user_id = store.database.write_now(people.add, NewPerson(first_name="Jan", last_name="Robak", email="jan@x.example"), NOW)
     store.database.write_now(passwords.keep, user_id, passwords.digest("correct horse"), NOW)
     return user_id

@@ -7,41 +7,28 @@ from typing import Any
 import msgspec
 import pytest
 import requests
-from argon2 import PasswordHasher
 from starlette.routing import Mount
 
-from postroom import clock
 from postroom.dialects.onlyoffice import mount
 from postroom.dialects.onlyoffice.application import OPERATIONS
-from postroom.directory import passwords, people, sessions
-from postroom.directory.people import NewPerson
 from postroom.storage.store import Store
-from tests.dialects.conftest import Server
+from tests.dialects.conftest import Office, Server, running
 from tests.dialects.onlyoffice.probes import PROBES
-
-PASSWORD = "correct horse"
 
 
 @pytest.fixture(autouse=True)
-def _easy_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash with little work: how much it is has tests of its own."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+def _easy_passwords(easy_passwords: None) -> None:
+    """Nothing here is about the work of hashing."""
 
 
-class Api:
+class Api(Office):
     """What a test needs of a running installation."""
 
     def __init__(self, store: Store, server: Server) -> None:
-        self.store = store
-        self.server = server
-        self.root = server.base.rstrip("/")
+        super().__init__(store, server)
         self.base = f"{self.root}/api/2.0"
         self.mounted = self.mount()
         server.serve(self.mounted)
-        self.http = requests.Session()
-        self.write = store.database.write_now
-        self.jan = self.person("Jan", "Robak", "jan@x.example")
-        self.ewa = self.person("Ewa", "Lis", "ewa@x.example")
         self.token = self.token_of(self.jan)
 
     def mount(self) -> Mount:
@@ -53,14 +40,8 @@ class Api:
         self.store = msgspec.structs.replace(self.store, settings=msgspec.structs.replace(self.store.settings, onlyoffice=changed))
         self.server.serve(self.mount())
 
-    def person(self, first: str, last: str, email: str) -> int:
-        number: int = self.write(people.add, NewPerson(first_name=first, last_name=last, email=email), clock.now())
-        self.write(passwords.keep, number, passwords.digest(PASSWORD), clock.now())
-        return number
-
     def token_of(self, user_id: int) -> str:
-        token: str = self.write(sessions.begin, "onlyoffice", user_id, clock.now(), clock.DAY).token
-        return token
+        return self.session("onlyoffice", user_id)
 
     def call(self, verb: str, path: str, *, token: str | None = "", headers: Any = None, **options: Any) -> requests.Response:
         """Call, with the token of Jan unless another one, or ``None``, is given."""
@@ -85,14 +66,10 @@ class Api:
 @pytest.fixture
 def api(store: Store, server: Server) -> Iterator[Api]:
     """A running installation, on both databases."""
-    api = Api(store, server)
-    yield api
-    api.http.close()
+    yield from running(Api(store, server))
 
 
 @pytest.fixture
 def sqlite_api(sqlite_store: Store, server: Server) -> Iterator[Api]:
     """A running installation on SQLite, for what has nothing to do with the database."""
-    api = Api(sqlite_store, server)
-    yield api
-    api.http.close()
+    yield from running(Api(sqlite_store, server))

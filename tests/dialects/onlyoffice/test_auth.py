@@ -12,7 +12,8 @@ from sqlalchemy import update
 from postroom import clock
 from postroom.directory import sessions, totp
 from postroom.storage.tables import users
-from tests.dialects.onlyoffice.conftest import PASSWORD, Api
+from tests.dialects.conftest import PASSWORD
+from tests.dialects.onlyoffice.conftest import Api
 from tests.support import counted
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -11,7 +11,8 @@ import requests
 from postroom import clock
 from postroom.dialects.onlyoffice import dates
 from postroom.directory import totp
-from tests.dialects.onlyoffice.conftest import PASSWORD, Api
+from tests.dialects.conftest import PASSWORD
+from tests.dialects.onlyoffice.conftest import Api
 
 GOOD = {"userName": "jan@x.example", "password": PASSWORD}
 UTC = ZoneInfo("UTC")

@@ -8,7 +8,8 @@ import pytest
 import requests
 from onlyoffice import OnlyOffice
 
-from tests.dialects.onlyoffice.conftest import PASSWORD, Api
+from tests.dialects.conftest import PASSWORD
+from tests.dialects.onlyoffice.conftest import Api
 
 WANTED = "pyonlyoffice==0.0.4"
 FOLDER = Path(__file__).parents[3] / ".cache" / "pyonlyoffice"

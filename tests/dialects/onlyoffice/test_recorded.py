@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from postroom.dialects.onlyoffice.errors import ARGUMENT
-from tests.dialects.onlyoffice.conftest import PASSWORD, Api
+from tests.dialects.conftest import PASSWORD
+from tests.dialects.onlyoffice.conftest import Api
 
 SEND = "/mail/messages/send"
 WEB = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8", "Accept": "application/json, text/javascript, */*; q=0.01"}

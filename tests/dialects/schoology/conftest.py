@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import pytest
 import requests
 from requests_oauthlib import OAuth1
@@ -15,7 +14,7 @@ from postroom.directory import clients, people
 from postroom.directory.people import NewPerson
 from postroom.directory.records import Client, Token
 from postroom.storage.store import Store
-from tests.dialects.conftest import Server
+from tests.dialects.conftest import Server, configuring, running
 from tests.dialects.schoology.school import School, running_school
 
 
@@ -76,28 +75,19 @@ class Callers:
 @pytest.fixture
 def callers(store: Store, server: Server) -> Iterator[Callers]:
     """A running installation, on both databases."""
-    yield from _running(store, server)
+    yield from running(Callers(store, server))
 
 
 @pytest.fixture
 def sqlite_callers(sqlite_store: Store, server: Server) -> Iterator[Callers]:
     """A running installation on SQLite, for what has nothing to do with the database."""
-    yield from _running(sqlite_store, server)
+    yield from running(Callers(sqlite_store, server))
 
 
 @pytest.fixture
 def configured_callers(sqlite_store: Store, server: Server) -> Iterator[Callable[..., Callers]]:
     """Make a running callers on SQLite with other settings: ``configured_callers(schoology=…, http=…)``, once in a test."""
-    made: list[Callers] = []
-
-    def configure(**sections: msgspec.Struct) -> Callers:
-        settings = msgspec.structs.replace(sqlite_store.settings, **sections)
-        made.append(Callers(msgspec.structs.replace(sqlite_store, settings=settings), server))
-        return made[-1]
-
-    yield configure
-    for callers in made:
-        callers.close()
+    yield from configuring(Callers, sqlite_store, server)
 
 
 @pytest.fixture
@@ -112,11 +102,3 @@ def sqlite_school(sqlite_store: Store, server: Server) -> Iterator[School]:
     """A school on SQLite, for what has nothing to do with the database."""
     with running_school(sqlite_store, server) as school:
         yield school
-
-
-def _running(store: Store, server: Server) -> Iterator[Callers]:
-    callers = Callers(store, server)
-    try:
-        yield callers
-    finally:
-        callers.close()

@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import pytest
-from argon2 import PasswordHasher
 from starlette.routing import Mount
 
 from postroom import clock
@@ -22,6 +21,7 @@ from postroom.settings import HttpSettings
 from postroom.storage.store import Store
 from tests.consent import PASSWORD, Visitor
 from tests.dialects.conftest import Server
+from tests.support import EASY_HASHER
 
 CALLBACK = "https://app.example/back"
 
@@ -88,5 +88,5 @@ class School:
 def running_school(store: Store, server: Server) -> Iterator[School]:
     """Run a school on an opened store. Its passwords are hashed with little work: how much it is has tests of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        patch.setattr(passwords, "_HASHER", EASY_HASHER)
         yield School(store, server)

@@ -1,13 +1,12 @@
 """The error vocabulary (wire/schoology.md §2.2, §3.1): every class of ours is mapped, once."""
 
-import inspect
-
 import pytest
 
 from postroom import errors as core
 from postroom.dialects import oauth1
 from postroom.dialects.parameters import BadParameter
 from postroom.dialects.schoology import errors
+from tests.dialects.conftest import every_error
 
 EXAMPLES: dict[type[Exception], tuple[Exception, int, str | None]] = {
     core.NotFound: (core.NotFound("thread", 1), 404, None),
@@ -31,17 +30,9 @@ EXAMPLES: dict[type[Exception], tuple[Exception, int, str | None]] = {
     oauth1.Refused: (oauth1.Refused("x"), 401, "Verification of signature failed"),
 }
 
-BASES = {core.PostroomError, oauth1.OAuthError}
-
 
 def test_every_error_of_the_core_and_of_signatures_has_an_example_here() -> None:
-    raised = {
-        kind
-        for module in (core, oauth1)
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Exception) and kind.__module__ == module.__name__ and kind not in BASES
-    }
-    assert raised == set(EXAMPLES)
+    assert every_error() == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)

@@ -7,39 +7,26 @@ from typing import Any
 import msgspec
 import pytest
 import requests
-from argon2 import PasswordHasher
 
-from postroom import clock
 from postroom.application import PORTS
 from postroom.dialects.superoffice import mount
 from postroom.dialects.superoffice.application import METHODS
 from postroom.dialects.superoffice.operation import Methods
-from postroom.directory import passwords, people, sessions
-from postroom.directory.people import NewPerson
 from postroom.storage.store import Store
-from tests.dialects.conftest import Server
-
-PASSWORD = "correct horse"
+from tests.dialects.conftest import PASSWORD, Office, Server, running
 
 
 @pytest.fixture(autouse=True)
-def _easy_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash with little work: how much it is has tests of its own."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+def _easy_passwords(easy_passwords: None) -> None:
+    """Nothing here is about the work of hashing."""
 
 
-class Api:
+class Api(Office):
     """What a test needs of a running installation."""
 
     def __init__(self, store: Store, server: Server) -> None:
-        self.store = store
-        self.server = server
-        self.root = server.base.rstrip("/")
+        super().__init__(store, server)
         self.methods: Methods = METHODS
-        self.http = requests.Session()
-        self.write = store.database.write_now
-        self.jan = self.person("Jan", "Robak", "jan@x.example")
-        self.ewa = self.person("Ewa", "Lis", "ewa@x.example")
         self.ticket = self.ticket_of(self.jan)
         self.change(tenants=["Cust12345"])
 
@@ -55,14 +42,8 @@ class Api:
         self.methods = (*(one for one in self.methods if one.name not in others), *methods)
         self.server.serve(mount(self.store, self.methods, ports=PORTS))
 
-    def person(self, first: str, last: str, email: str) -> int:
-        number: int = self.write(people.add, NewPerson(first_name=first, last_name=last, email=email), clock.now())
-        self.write(passwords.keep, number, passwords.digest(PASSWORD), clock.now())
-        return number
-
     def ticket_of(self, user_id: int) -> str:
-        ticket: str = self.write(sessions.begin, "superoffice", user_id, clock.now(), clock.DAY).token
-        return ticket
+        return self.session("superoffice", user_id)
 
     def request(self, verb: str, path: str, *, headers: Any = None, **options: Any) -> requests.Response:
         """Send a request of nobody."""
@@ -101,14 +82,10 @@ def basic(name: str = "jan@x.example", password: str = PASSWORD) -> dict[str, st
 @pytest.fixture
 def api(store: Store, server: Server) -> Iterator[Api]:
     """A running installation, on both databases."""
-    api = Api(store, server)
-    yield api
-    api.http.close()
+    yield from running(Api(store, server))
 
 
 @pytest.fixture
 def sqlite_api(sqlite_store: Store, server: Server) -> Iterator[Api]:
     """A running installation on SQLite, for what has nothing to do with the database."""
-    api = Api(sqlite_store, server)
-    yield api
-    api.http.close()
+    yield from running(Api(sqlite_store, server))

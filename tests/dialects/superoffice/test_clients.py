@@ -6,8 +6,9 @@ from typing import Any, Final
 import pytest
 
 from postroom.dialects.superoffice import defaults
+from tests.dialects.conftest import PASSWORD
 from tests.dialects.published import Answer, NodeClient
-from tests.dialects.superoffice.conftest import PASSWORD, Api
+from tests.dialects.superoffice.conftest import Api
 from tests.dialects.superoffice.probes import PROBES
 
 VERSIONS: Final = ("12.4.1514", "10.2.9")

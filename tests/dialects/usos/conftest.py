@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import pytest
 import requests
 from requests_oauthlib import OAuth1
@@ -16,7 +15,7 @@ from postroom.directory import addresses, clients, people
 from postroom.directory.people import NewPerson
 from postroom.directory.records import Client, Token
 from postroom.storage.store import Store
-from tests.dialects.conftest import Server
+from tests.dialects.conftest import Server, configuring, running
 
 
 class Installation:
@@ -133,33 +132,16 @@ _numbers = itertools.count()
 @pytest.fixture
 def usos(store: Store, server: Server) -> Iterator[Installation]:
     """A running installation, on both databases."""
-    yield from _running(store, server)
+    yield from running(Installation(store, server))
 
 
 @pytest.fixture
 def sqlite_usos(sqlite_store: Store, server: Server) -> Iterator[Installation]:
     """A running installation on SQLite, for what has nothing to do with the database."""
-    yield from _running(sqlite_store, server)
+    yield from running(Installation(sqlite_store, server))
 
 
 @pytest.fixture
 def configured(sqlite_store: Store, server: Server) -> Iterator[Callable[..., Installation]]:
     """Make a running installation on SQLite with other settings: ``configured(usos=…, http=…)``."""
-    made: list[Installation] = []
-
-    def configure(**sections: msgspec.Struct) -> Installation:
-        settings = msgspec.structs.replace(sqlite_store.settings, **sections)
-        made.append(Installation(msgspec.structs.replace(sqlite_store, settings=settings), server))
-        return made[-1]
-
-    yield configure
-    for installation in made:
-        installation.close()
-
-
-def _running(store: Store, server: Server) -> Iterator[Installation]:
-    installation = Installation(store, server)
-    try:
-        yield installation
-    finally:
-        installation.close()
+    yield from configuring(Installation, sqlite_store, server)

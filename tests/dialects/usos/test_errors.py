@@ -1,13 +1,12 @@
 """The error vocabulary (contract §3.4 to §3.6): every class of ours is mapped, with the right keys."""
 
-import inspect
-
 import msgspec
 import pytest
 
 from postroom import errors as core
 from postroom.dialects import oauth1
 from postroom.dialects.usos import errors
+from tests.dialects.conftest import every_error
 from tests.dialects.usos.conftest import Installation
 
 METHOD = "services/mailclient/x"
@@ -30,17 +29,9 @@ EXAMPLES: dict[type[Exception], tuple[Exception, int, dict[str, object]]] = {
     oauth1.Refused: (oauth1.Refused("Invalid signature."), 401, {"message": "Invalid signature."}),
 }
 
-BASES = {core.PostroomError, oauth1.OAuthError}
-
 
 def test_every_error_of_the_core_and_of_signatures_has_an_example_here() -> None:
-    raised = {
-        kind
-        for module in (core, oauth1)
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, Exception) and kind.__module__ == module.__name__ and kind not in BASES
-    }
-    assert raised == set(EXAMPLES)
+    assert every_error() == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)

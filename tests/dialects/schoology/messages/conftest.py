@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 import pytest
 import requests
 
 from postroom.directory.records import Client
 from postroom.storage.store import Store
-from tests.dialects.conftest import Server
+from tests.dialects.conftest import Server, configuring, running
 from tests.dialects.schoology.conftest import Callers
 
 
@@ -53,33 +52,16 @@ class School(Callers):
 @pytest.fixture
 def school(store: Store, server: Server) -> Iterator[School]:
     """A running installation, on both databases."""
-    yield from _running(store, server)
+    yield from running(School(store, server))
 
 
 @pytest.fixture
 def sqlite_school(sqlite_store: Store, server: Server) -> Iterator[School]:
     """A running installation on SQLite, for what has nothing to do with the database."""
-    yield from _running(sqlite_store, server)
+    yield from running(School(sqlite_store, server))
 
 
 @pytest.fixture
 def configured_school(sqlite_store: Store, server: Server) -> Iterator[Callable[..., School]]:
     """Make a running installation on SQLite with other settings: ``configured_school(schoology=…, http=…)``."""
-    made: list[School] = []
-
-    def configure(**sections: msgspec.Struct) -> School:
-        settings = msgspec.structs.replace(sqlite_store.settings, **sections)
-        made.append(School(msgspec.structs.replace(sqlite_store, settings=settings), server))
-        return made[-1]
-
-    yield configure
-    for school in made:
-        school.close()
-
-
-def _running(store: Store, server: Server) -> Iterator[School]:
-    school = School(store, server)
-    try:
-        yield school
-    finally:
-        school.close()
+    yield from configuring(School, sqlite_store, server)
