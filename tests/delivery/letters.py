@@ -102,13 +102,13 @@ async def working(store: Store) -> AsyncIterator[asyncio.Task[None]]:
         await task
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until the condition holds; it is looked at often."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it speaks of the database, which sets no event of ours
             await asyncio.sleep(0.005)
 
 
-async def settled(store: Store, message: int, seconds: float = 20.0) -> None:
+async def settled(store: Store, message: int, seconds: float = 60.0) -> None:
     """Wait until the message is settled."""
     await until(lambda: store.database.read_now(status, message) != "pending", seconds)

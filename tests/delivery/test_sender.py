@@ -103,11 +103,10 @@ def test_too_many_for_a_transaction_that_nobody_was_taken_in_is_a_refusal(sqlite
         async with running(sink):
             ours = with_relay(sqlite_store, sink.port)
             async with working(ours):
-                await asyncio.sleep(0.6)
+                await until(lambda: set(sqlite_store.database.read_now(states, message).values()) == {"deferred"})
+                await asyncio.sleep(0.3)
 
     asyncio.run(main())
-    found = sqlite_store.database.read_now(rows, message)
-    assert {row.state for row in found.values()} == {"deferred"}
     assert {row.outcome for row in sqlite_store.database.read_now(tries)} == {"deferred"}
     assert len(mails(sink)) < 40
 

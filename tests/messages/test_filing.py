@@ -13,7 +13,7 @@ from postroom.storage.store import Store
 from postroom.storage.tables import messages, recipients
 from tests.messages.post_office import PostOffice, own
 from tests.messages.school import at_once
-from tests.support import counted
+from tests.support import counted, plans
 
 
 @pytest.fixture
@@ -268,6 +268,17 @@ def test_counting_takes_a_few_statements(post: PostOffice) -> None:
     with counted(post.store) as statements:
         post.run(folders.counts, 1)
     assert len(statements) == 3
+
+
+def test_counting_reads_nothing_twice(post: PostOffice) -> None:
+    """Whether the inbox has something of a conversation that was put elsewhere is looked up by number: thousands may be elsewhere."""
+    folder = post.folder(1, "Plans")
+    for _ in range(40):
+        post.move(1, post.came(1, post.letter(2, "anna@uni.example")), to="own", folder_id=folder)
+    inbox, *_, elsewhere = post.run(plans, folders.counts, 1)
+    assert "ix_recipients_inbox" in inbox
+    assert "ix_recipients_folder_id" in elsewhere
+    assert "ix_recipients_mailbox" not in elsewhere
 
 
 def test_a_folder_that_goes_while_something_is_put_into_it(post: PostOffice) -> None:

@@ -16,10 +16,12 @@ def put_away(user_id: int) -> CompoundSelect[Any]:
     for source in sources(user_id):
         item = source.item.c
         filed = and_(item.folder_id.in_(own_folders), item.deleted_at.is_(None))
-        for folder, condition in ((item.place, item.place.is_not(None)), (literal("own"), filed)):
+        # Whose it is, the folder says: with the person beside it SQLite reads all of a mailbox instead of what the folders hold.
+        in_folders = source._replace(is_persons=true())
+        for kind, folder, condition in ((source, item.place, item.place.is_not(None)), (in_folders, literal("own"), filed)):
             columns = (folder.label("folder"), item.folder_id, source.thread.label("thread_id"), source.at.label("at"))
             flags = (is_unread(source.own, source.item).label("unread"), source.done.label("done"))
-            every.append(source.where(condition).with_only_columns(*columns, *flags))
+            every.append(kind.where(condition).with_only_columns(*columns, *flags))
     return union_all(*every)
 
 
@@ -46,16 +48,17 @@ def inbox(user_id: int) -> Select[Any]:
     """
     (source,) = sources(user_id, "inbox")
     item = source.item.c
-    at_home = and_(source.is_persons, item.deleted_at.is_(None), item.folder_id.is_(None))
+    in_place = and_(item.deleted_at.is_(None), item.folder_id.is_(None))
+    at_home = and_(source.is_persons, in_place)
     unread = item.read_at.is_(None)
     standing = select(func.count()).where(recipients.c.user_id == user_id, STANDS_IN_INBOX).scalar_subquery()
     own_folders = select(user_folders.c.id).where(user_folders.c.user_id == user_id)
     filed = select(func.coalesce(messages.c.thread_id, messages.c.id).label("thread_id")).join(recipients)
-    elsewhere = filed.where(recipients.c.user_id == user_id, STANDS_IN_INBOX, recipients.c.folder_id.in_(own_folders)).subquery()
+    elsewhere = filed.where(STANDS_IN_INBOX, recipients.c.folder_id.in_(own_folders)).subquery()
     m = messages.alias()
     others = select(m.c.id).where(m.c.thread_id == elsewhere.c.thread_id).correlate(elsewhere)
     numbers = union_all(select(elsewhere.c.thread_id).correlate(elsewhere), others)
-    here = exists().select_from(source.item).where(source.is_persons_by_number, at_home, item.message_id.in_(numbers))
+    here = exists().select_from(source.item).where(source.is_persons_by_number, in_place, item.message_id.in_(numbers))
     away = select(func.count()).select_from(elsewhere).where(not_(here)).scalar_subquery()
     within = select(func.count(source.thread.distinct())).select_from(source.rows).where(at_home, unread).scalar_subquery()
     columns = (
