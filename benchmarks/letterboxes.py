@@ -35,6 +35,7 @@ STARTED: Final = 1_700_000_000_000
 LETTERS: Final = 200_000
 """Of the owner, and as many of others."""
 
+_MONTH: Final = 30 * 86_400_000
 _PEOPLE: Final = 2_000
 _TOGETHER: Final = 10_000
 """Letters that one transaction writes."""
@@ -94,7 +95,7 @@ def lists(box: Letterbox) -> dict[str, Wanted]:
         "with files": Wanted(with_files=True),
         "labelled": Wanted(label_ids=(box.label_id,)),
         "of one folder": Wanted(folder="own", folder_id=box.folder_id),
-        "of a month": Wanted(since=STARTED, until=STARTED + 30 * 86_400_000),
+        "of a month": Wanted(since=STARTED, until=STARTED + _MONTH),
         "common word": Wanted(text=_word(0)),
         "usual word": Wanted(text=_word(50)),
         "rare word": Wanted(text=_word(_WORDS - 1)),
@@ -124,8 +125,14 @@ def once(store: Store, box: Letterbox, times: int = _TIMES) -> Run:
 
     works: dict[str, Callable[[Tx], Any]] = {name: lambda tx, wanted=wanted: page(tx, wanted) for name, wanted in lists(box).items()}  # type: ignore[misc]  # the default binds it
     works["page 100"] = lambda tx: page(tx, Wanted(), 99 * _PAGE)
-    works["conversations"] = lambda tx: heads(tx, Wanted())
-    works["conversations, a word"] = lambda tx: heads(tx, Wanted(text=_word(50)))
+    of_conversations = {
+        "": Wanted(),
+        ", a word": Wanted(text=_word(50)),
+        ", sent": Wanted(folder="sent"),
+        ", of a month": Wanted(since=STARTED, until=STARTED + _MONTH),
+        ", of one folder": Wanted(folder="own", folder_id=box.folder_id),
+    }
+    works |= {f"conversations{name}": lambda tx, wanted=wanted: heads(tx, wanted) for name, wanted in of_conversations.items()}  # type: ignore[misc]  # as above
     taken = {name: _milliseconds(store, work, times) for name, work in works.items()}
     counters = _milliseconds(store, lambda tx: folders.counts(tx, box.owner_id), max(times // 20, 1))
     others = {f"{name} p{share} ms": percentile(one, share) for name, one in {**taken, "counters": counters}.items() for share in (50, 99)}

@@ -10,7 +10,7 @@ from postroom.messages.item_lists import Wanted
 from postroom.messages.labels import NewLabel
 from postroom.storage.store import Store
 from tests.messages.post_office import PostOffice, own
-from tests.support import counted
+from tests.support import counted, plans
 
 
 @pytest.fixture
@@ -25,6 +25,23 @@ def test_a_conversation_is_shown_once_by_its_newest_item_in_the_list(post: PostO
     assert post.heads(1, 1) == [post.came(1, second[0])]
     assert post.heads(1, oldest_first=True) == [post.came(1, first[2]), post.came(1, second[0])]
     assert post.heads(1, until=post.now - 5_000) == [post.came(1, first[0])], "of what fits, the newest"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(folder="sent"),
+        Wanted(folder="sending"),
+        Wanted(since=1, until=2),
+        Wanted(folder="sent", since=1),
+        Wanted(unread=True),
+    ],
+)
+def test_what_is_newer_in_a_conversation_is_looked_up_by_number(post: PostOffice, wanted: Wanted) -> None:
+    """Not in all of the mailbox by date, for each row of a list."""
+    (plan,) = post.run(plans, item_lists.heads, 1, wanted, 25)
+    assert plan.count("ix_recipients_mailbox") + plan.count("ix_messages_own") <= 1
 
 
 @pytest.mark.parametrize(("page_size", "count", "text"), [(4, 7, ""), (3, 6, ""), (3, 6, "subject")])

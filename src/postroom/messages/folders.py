@@ -48,7 +48,7 @@ class UserFolder(Struct, frozen=True, kw_only=True):
 def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
     """Count what stands in each folder; those of one's own together. Three statements."""
     plain.plan_anew(tx)
-    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(item_counts.inbox(user_id)).one())}
+    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(item_counts.inbox(tx.dialect.name, user_id)).one())}
     for some in (item_counts.written(user_id), item_counts.put_away(user_id)):
         every = some.subquery()
         found |= {row.folder: _count(row) for row in tx.execute(select(every.c.folder, *_sums(every)).group_by(every.c.folder))}

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Select, and_, case, exists, false, func, literal, not_, null, select, true, union_all
 
-from postroom.messages.item_sources import FolderName, homes, is_unread, sources
+from postroom.messages.item_sources import FolderName, homes, is_one_of, is_unread, sources
 from postroom.storage.tables import STANDS_IN_INBOX, messages, recipients, user_folders
 
 
@@ -40,7 +40,7 @@ def written(user_id: int) -> CompoundSelect[Any]:
     return union_all(*every)
 
 
-def inbox(user_id: int) -> Select[Any]:
+def inbox(dialect: str, user_id: int) -> Select[Any]:
     """Count what stands in the inbox: ``messages``, ``unread_messages``, ``conversations``, ``unread_conversations``, ``newest_at``.
 
     Conversations are counted by the lines that stand for their threads (``threads``), which an index has. Those that stand for theirs in a
@@ -58,7 +58,8 @@ def inbox(user_id: int) -> Select[Any]:
     m = messages.alias()
     others = select(m.c.id).where(m.c.thread_id == elsewhere.c.thread_id).correlate(elsewhere)
     numbers = union_all(select(elsewhere.c.thread_id).correlate(elsewhere), others)
-    here = exists().select_from(source.item).where(source.is_persons_by_number, in_place, item.message_id.in_(numbers))
+    one_here = is_one_of(dialect, item.message_id, numbers)
+    here = exists().select_from(source.item).where(source.by_number().is_persons, in_place, one_here)
     away = select(func.count()).select_from(elsewhere).where(not_(here)).scalar_subquery()
     within = select(func.count(source.thread.distinct())).select_from(source.rows).where(at_home, unread).scalar_subquery()
     columns = (

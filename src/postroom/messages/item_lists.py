@@ -3,11 +3,11 @@
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, any_, exists, false, func, literal, not_, or_, select, true, tuple_, union_all
+from sqlalchemy import ColumnElement, and_, exists, false, func, literal, not_, or_, select, true, tuple_, union_all
 
 from postroom.directory.values import LARGEST_ID
 from postroom.messages import search
-from postroom.messages.item_sources import FolderName, Source, has_files, homes, is_unread, sources
+from postroom.messages.item_sources import FolderName, Source, has_files, homes, is_one_of, is_unread, sources
 from postroom.messages.items import Found, Key, Selection, get, ordered, read
 from postroom.storage import plain
 from postroom.storage.database import Tx
@@ -91,7 +91,7 @@ def _beyond(tx: Tx, user_id: int, wanted: Wanted, beyond: Found | None, *, befor
     if heads_only and wanted.has_words:
         found = _newest_of_threads(tx, lists, beyond, older=older, limit=limit)
         return found[::-1] if before else found
-    others = _lists(tx, user_id, wanted) if heads_only else []
+    others = _lists(tx, user_id, wanted, by_number=True) if heads_only else []
     for source, conditions in lists:
         conditions += [not_(_has_newer(tx.dialect.name, source, other, where)) for other, where in others]
         if beyond is not None:
@@ -114,15 +114,15 @@ def _newest_of_threads(tx: Tx, lists: list[Selection], beyond: Found | None, *, 
     return read(tx, heads.order_by(*(column.desc() if older else column.asc() for column in by)).limit(limit))
 
 
-def _lists(tx: Tx, user_id: int, wanted: Wanted) -> list[Selection]:
-    """Return where the items of a list are, and on which conditions."""
+def _lists(tx: Tx, user_id: int, wanted: Wanted, *, by_number: bool = False) -> list[Selection]:
+    """Return where the items of a list are, and on which conditions; ``by_number``: for a look at a few of them, by their numbers."""
     plain.plan_anew(tx)
     lists = []
     for source in sources(user_id, wanted.folder):
         by = source.item.c.id if source.own else source.item.c.message_id
         fitting = [search.is_among(tx, by, search.find(tx, user_id, query, where)) for query, where in _queries(source, wanted)]
-        searched = source._replace(is_persons=source.is_persons_by_number) if fitting else source
-        lists.append((searched, [*_conditions(source, wanted), *fitting]))
+        reached = source.by_number() if fitting or by_number else source
+        lists.append((reached, [*_conditions(reached, wanted), *fitting]))
     return lists
 
 
@@ -194,9 +194,7 @@ def _has_newer(dialect: str, source: Source, other: Source, conditions: list[Col
         select(m.c.id).where(m.c.thread_id == source.thread).correlate(source.rows, source.message),
     )
     same = literal(other.own > source.own) if other.own != source.own else other.item.c.id > source.item.c.id
-    at = func.coalesce(other.at, 0)  # so that no planner takes an index by date for it: there are few items of a thread
-    newer = or_(at > source.at, and_(at == source.at, same))
+    newer = or_(other.at > source.at, and_(other.at == source.at, same))
     by = other.item.c.id if other.own else other.item.c.message_id
-    # As an array, so that PostgreSQL looks each up, instead of reading all of the person's messages first.
-    within = by == any_(func.array(thread.scalar_subquery())) if dialect == "postgresql" else by.in_(thread)
-    return exists(select(literal(1)).select_from(other.rows).where(other.is_persons_by_number, within, newer, *conditions))
+    conditions = [other.is_persons, is_one_of(dialect, by, thread), newer, *conditions]
+    return exists(select(literal(1)).select_from(other.rows).where(*conditions))
