@@ -46,10 +46,11 @@ class UserFolder(Struct, frozen=True, kw_only=True):
 
 
 def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
-    """Count what stands in each folder; those of one's own together. Three statements."""
+    """Count what stands in each folder; those of one's own together. Four statements."""
     plain.plan_anew(tx)
-    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(item_counts.inbox(tx.dialect.name, user_id)).one())}
-    for some in (item_counts.written(user_id), item_counts.put_away(user_id)):
+    own = list(tx.scalars(select(_f.id).where(_f.user_id == user_id)))
+    found: dict[FolderName, Count] = {"inbox": _count(tx.execute(item_counts.inbox(tx.dialect.name, user_id, own)).one())}
+    for some in (item_counts.written(user_id), item_counts.put_away(user_id, own)):
         every = some.subquery()
         found |= {row.folder: _count(row) for row in tx.execute(select(every.c.folder, *_sums(every)).group_by(every.c.folder))}
     return found
@@ -57,10 +58,11 @@ def counts(tx: Tx, user_id: int) -> dict[FolderName, Count]:
 
 def tree(tx: Tx, user_id: int, *, ids: Iterable[int] = (), parent_id: int | None = None) -> list[UserFolder]:
     """Return the folders of a person by number: those asked for, or those in one (0: in none), else all. Two statements."""
-    every = item_counts.put_away(user_id).subquery()
+    plain.plan_anew(tx)
+    rows = tx.execute(select(_f.id, _f.parent_id, _f.name).where(_f.user_id == user_id).order_by(_f.id)).all()
+    every = item_counts.put_away(user_id, [row.id for row in rows]).subquery()
     filed = select(every.c.folder_id, *_sums(every)).where(every.c.folder_id.is_not(None)).group_by(every.c.folder_id)
     filled = {row.folder_id: _count(row) for row in tx.execute(filed)}
-    rows = tx.execute(select(_f.id, _f.parent_id, _f.name).where(_f.user_id == user_id).order_by(_f.id)).all()
     within = [row.parent_id for row in rows]
     wanted = set(ids)
     return [
@@ -121,7 +123,7 @@ def remove(tx: Tx, user_id: int, folder_id: int, now: int) -> None:
         raise NotFound("folder", folder_id)
     gone = sorted(_below(rows, folder_id))
     tx.execute(select(_f.id).where(_f.id.in_(gone)).order_by(_f.id).with_for_update())  # nothing comes into them any more
-    every = item_counts.put_away(user_id).subquery()
+    every = item_counts.put_away(user_id, gone).subquery()
     thread_ids = set(tx.scalars(select(every.c.thread_id).where(every.c.folder_id.in_(gone))))
     threads.lock(tx, thread_ids)
     for table in (messages, recipients):

@@ -1,21 +1,23 @@
 """How much stands in each folder of a mailbox, in SQL (``folders`` reads it)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Select, and_, case, exists, false, func, literal, not_, null, select, true, union_all
 
 from postroom.messages.item_sources import FolderName, homes, is_one_of, is_unread, sources
-from postroom.storage.tables import STANDS_IN_INBOX, messages, recipients, user_folders
+from postroom.storage.tables import STANDS_IN_INBOX, messages, recipients
 
 
-def put_away(user_id: int) -> CompoundSelect[Any]:
-    """Select what a person has put elsewhere, to be counted: ``folder``, ``folder_id``, ``thread_id``, ``at``, ``unread``, ``done``."""
-    f = user_folders.c
-    own_folders = select(f.id).where(f.user_id == user_id)
+def put_away(user_id: int, folder_ids: Sequence[int]) -> CompoundSelect[Any]:
+    """Select what a person has put elsewhere, to be counted: ``folder``, ``folder_id``, ``thread_id``, ``at``, ``unread``, ``done``.
+
+    ``folder_ids``: all of the person's own. As numbers: PostgreSQL knows how much is in these, and not how much is in those of somebody.
+    """
     every = []
     for source in sources(user_id):
         item = source.item.c
-        filed = and_(item.folder_id.in_(own_folders), item.deleted_at.is_(None))
+        filed = and_(item.folder_id.in_(folder_ids), item.deleted_at.is_(None))
         # Whose it is, the folder says: with the person beside it SQLite reads all of a mailbox instead of what the folders hold.
         in_folders = source._replace(is_persons=true())
         for kind, folder, condition in ((source, item.place, item.place.is_not(None)), (in_folders, literal("own"), filed)):
@@ -40,7 +42,7 @@ def written(user_id: int) -> CompoundSelect[Any]:
     return union_all(*every)
 
 
-def inbox(dialect: str, user_id: int) -> Select[Any]:
+def inbox(dialect: str, user_id: int, folder_ids: Sequence[int]) -> Select[Any]:
     """Count what stands in the inbox: ``messages``, ``unread_messages``, ``conversations``, ``unread_conversations``, ``newest_at``.
 
     Conversations are counted by the lines that stand for their threads (``threads``), which an index has. Those that stand for theirs in a
@@ -52,9 +54,8 @@ def inbox(dialect: str, user_id: int) -> Select[Any]:
     at_home = and_(source.is_persons, in_place)
     unread = item.read_at.is_(None)
     standing = select(func.count()).where(recipients.c.user_id == user_id, STANDS_IN_INBOX).scalar_subquery()
-    own_folders = select(user_folders.c.id).where(user_folders.c.user_id == user_id)
     filed = select(func.coalesce(messages.c.thread_id, messages.c.id).label("thread_id")).join(recipients)
-    elsewhere = filed.where(STANDS_IN_INBOX, recipients.c.folder_id.in_(own_folders)).subquery()
+    elsewhere = filed.where(STANDS_IN_INBOX, recipients.c.folder_id.in_(folder_ids)).subquery()
     m = messages.alias()
     others = select(m.c.id).where(m.c.thread_id == elsewhere.c.thread_id).correlate(elsewhere)
     numbers = union_all(select(elsewhere.c.thread_id).correlate(elsewhere), others)
