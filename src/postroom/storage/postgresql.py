@@ -38,6 +38,8 @@ _SESSION: Final = (
     # PostgreSQL reads whole tables to save itself a few hundred look-ups, and compiles statements that run for a millisecond.
     "random_page_cost=1.1",
     "jit=off",
+    # Starting processes to share such a request takes longer than the request.
+    "max_parallel_workers_per_gather=0",
 )
 
 _AGAIN: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
