@@ -69,7 +69,9 @@ _MANY: Final = "many"
 
 _TAG: Final = re.compile(r"<(?:style|script)\b.*?(?:</(?:style|script)\s*>|$)|<!--.*?(?:-->|$)|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\"',;:]+@[^\s@<>()\[\]\"',;:]+")
+_ATOM: Final = r"[^\s@<>()\[\]\"',;:]"
+_ADDRESS: Final = re.compile(rf"(?<!{_ATOM}){_ATOM}+@{_ATOM}+")
+"""It begins where a word does: else every place of a long word without an address would be tried."""
 _WORD: Final = re.compile(r"[^\W_]+")
 _JOINT: Final = "·"
 _LONGEST: Final = 100

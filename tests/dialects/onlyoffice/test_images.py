@@ -1,5 +1,6 @@
 """Images in messages: own ones at the address of downloads, foreign ones where they are wanted (wire/onlyoffice.md §1a.6 step 7, §1b)."""
 
+import time
 from typing import Any
 
 import pytest
@@ -44,6 +45,24 @@ def test_an_image_of_a_draft_is_a_part_of_the_mail_and_is_shown_to_whoever_got_i
     assert (f'src="{address(api, file)}"' in body_of(shown), shown["contentIsBlocked"]) == (True, False)
     assert shown["attachments"][0]["contentId"] == f"image-{file}@{api.store.settings.mail.domain}"
     assert fetch(api, f"{PATH}?attachid={file}", hers).content == b"\x89PNG"
+
+
+def test_only_sources_of_images_are_sources() -> None:
+    """What looks like one stands in another attribute, or in a text that a tag is given."""
+    html = '<p title="<img src=">x</p><img alt=" src=" title="src=&quot;a&quot;"><img alt="a > b" src="http://x.example/a.png"><b src="c">'
+    shown, blocked = images.shown(html, [], BASE, with_foreign=False)
+    assert shown == html.replace(' src="http', ' tl_disabled_src="http')
+    assert blocked
+
+
+@pytest.mark.parametrize("hostile", ["<img src='", "<img ", '<img "', "<img a='<img \"", "src=", "src= "])
+def test_no_text_takes_long_to_look_through(hostile: str) -> None:
+    """A letter of megabytes is read and written in a moment: whoever has it open holds up nobody."""
+    began = time.process_time()
+    for html in (hostile * 30_000, hostile + " " * 200_000, f'<p title="{hostile.replace(chr(34), "")}' + "<img " * 40_000 + '">'):
+        images.shown(html, [], BASE, with_foreign=False)
+        images.kept(html, [], BASE, "uni.example")
+    assert time.process_time() - began < 2
 
 
 def test_an_image_of_another_message_goes_along(sqlite_api: Api) -> None:

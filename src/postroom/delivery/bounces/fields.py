@@ -24,7 +24,7 @@ _BY_CLASS: Final[dict[str, Action]] = {"5": "failed", "4": "delayed", "2": "deli
 
 _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _REPLY: Final = re.compile(r"(?:^|[:>;])\s*([45]\d\d)(?:[\s-]|$)")
-_TYPE: Final = re.compile(r"\s*[A-Za-z0-9-]{1,40}\s*;\s*")
+_TYPE: Final = re.compile(r"\A\s*+[A-Za-z0-9-]{1,40}\s*+;\s*")
 """``smtp;``, ``rfc822;`` and the like in front of a value."""
 _BLANK_LINES: Final = re.compile(rb"\r?\n[ \t]*\r?\n")
 
