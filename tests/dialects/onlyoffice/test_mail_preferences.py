@@ -55,10 +55,20 @@ def test_an_automatic_reply(box: Mailbox) -> None:
     assert (kept.on, kept.only_contacts, kept.html) == (True, True, "<p>Away</p>")
 
 
+def test_an_automatic_reply_without_an_end(sqlite_api: Api) -> None:
+    """§4: dates that are none are those of .NET, which clients know."""
+    number = account(Mailbox(sqlite_api))
+    given = {"fromDate": "2026-01-01", "html": "x"}
+    answer = sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json=given)
+    assert answer["toDate"] == "0001-01-01T00:00:00"
+    assert sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json=answer) == answer
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"fromDate": ""}, "Invalid parameter\r\nParameter name: fromDate"),
+        ({"fromDate": "0001-01-01T00:00:00"}, "Invalid parameter\r\nParameter name: fromDate"),
         ({"toDate": ""}, "Invalid parameter\r\nParameter name: toDate"),
         ({"toDate": "2025-01-01"}, "Wrong date interval, toDate < fromDate\r\nParameter name: fromDate"),
         ({"html": ""}, "Invalid parameter\r\nParameter name: html"),
