@@ -98,6 +98,7 @@ def test_a_failure_is_told(box: Mailbox) -> None:
     assert (data["message_id"], data["subject"], data["from"]) == (2 * number, "Gone", '"Jan Robak" <jan@x.example>')
     told = box.get(f"messages/{data['failure_id']}")
     assert (told["subject"], told["important"], told["wasNew"], told["folder"]) == ("Message delivery failure", True, True, 1)
+    assert f'<a id="delivery_failure_button" mailid="{2 * number}" class="button blue" href="#">' in told["htmlBody"]
     assert box.list(folder=3)[0] == [2 * number]
     ewa = box.api.token_of(box.api.ewa)
     box.api.refused(box.api.call("DELETE", f"/mail/alert/{alert['id']}", token=ewa), 400, "Delete failed", EXCEPTION)
