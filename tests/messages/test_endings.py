@@ -10,7 +10,7 @@ from postroom.clock import HOUR, MINUTE
 from postroom.directory import address_books, suppressions
 from postroom.directory.records import Mailbox
 from postroom.errors import NotFound
-from postroom.messages import alerts, drafts, failure_texts, letters, mail_filters, options, reports, submission
+from postroom.messages import alerts, drafts, failure_texts, letters, mail_filters, markup, options, reports, submission
 from postroom.messages.mail_filters import Action, NewFilter, Rule
 from postroom.messages.records import MailOptions
 from postroom.storage.tables import due_filters, messages, recipients
@@ -251,10 +251,10 @@ def test_without_a_reason_there_was_no_response() -> None:
 
 def test_the_number_of_the_letter_is_put_where_programs_look_for_it() -> None:
     """§1a.6 step 11a: each dialect has numbers of its own."""
-    content = failure_texts.render(failure_texts.Failure(subject='mailid="0"', sent_at=NOW, unreached=[]))
-    shown = failure_texts.with_number(content, 42)
-    assert '<a id="delivery_failure_button" mailid="42" class="button blue"' in shown
-    assert "mailid=&quot;0&quot;" in shown
+    content = failure_texts.render(failure_texts.Failure(subject='<a href="#">Change your message</a>', sent_at=NOW, unreached=[]))
+    shown = failure_texts.with_number(markup.safe(content, "html"), 42)
+    assert '<a id="delivery_failure_button" mailid="42" class="button blue" href="#">Change your message</a>' in shown
+    assert shown.count("<a ") == 1
 
 
 def test_alerts_are_taken_away_by_whose_they_are(office: Office) -> None:

@@ -4,6 +4,7 @@ Everything foreign in it (subjects, names, replies of mail servers) is put on on
 """
 
 import html
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,8 +22,9 @@ MAX_NAMED: Final = 100
 _MAX_SUBJECT: Final = 200
 _MAX_MAILBOX: Final = 460
 
-_NUMBER: Final = 'mailid="0"'
-"""Where the number of the letter stands, as the reader's program counts letters (``with_number``)."""
+_CHANGE: Final = "Change your message"
+_BUTTON: Final = re.compile(rf"<a [^>]*>(?={_CHANGE}</a>)")
+"""What leads to the letter that could not be delivered (``with_number``); also when the text has been made safe."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ def render(failure: Failure) -> str:
             "<ul>",
             *_people(failure.unreached),
             "</ul>",
-            f'<p><a id="delivery_failure_button" {_NUMBER} class="button blue" href="#">Change your message</a></p>',
+            f'<p><a href="#">{_CHANGE}</a></p>',
             f"<p>Reason: &quot;{html.escape(reason(failure))}&quot;</p>",
             "<p>Check the addresses and send the message again. If it fails again, ask your administrator, who will need the reason.</p>",
             "</div>",
@@ -61,8 +63,11 @@ def render(failure: Failure) -> str:
 
 
 def with_number(content: str, number: int) -> str:
-    """Return the text with the number of the letter that could not be delivered, for programs that lead to it."""
-    return content.replace(_NUMBER, f'mailid="{number}"', 1)
+    """Return the text with the number of the letter that could not be delivered, as the reader's program counts them.
+
+    What is foreign in the text is escaped, so there is one such link at most; reports that are no such letters have none.
+    """
+    return _BUTTON.sub(f'<a id="delivery_failure_button" mailid="{number}" class="button blue" href="#">', content, count=1)
 
 
 def _people(unreached: Sequence[Unreached]) -> list[str]:

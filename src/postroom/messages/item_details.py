@@ -71,6 +71,8 @@ class Item(Struct, frozen=True, kw_only=True):
     identifier: str
     """Message-ID, without angle brackets, as is the next."""
     answers: str
+    tells_of: int | None
+    """The message of the person's whose outcome the server tells in this one."""
     files: list[Attachment]
     """Empty in lists."""
     mail: MailOptions
@@ -129,6 +131,7 @@ def _selected(reader: Reader, *, own: bool, whole: bool) -> Select[Any]:
         (null() if own else _r.name).label("called"),
         _m.id,
         _m.kind,
+        _m.in_reply_to,
         _m.subject,
         (_m.content if whole else func.substr(_m.content, 1, _READ_FOR_INTRODUCTION)).label("content"),
         (func.length(_m.content) + sizes).label("size"),
@@ -193,6 +196,7 @@ def _item(reader: Reader, found: Found, row: Row[Any], label_ids: list[int], att
         label_ids=label_ids,
         identifier=_identifier(reader, found, row, mail.message_id),
         answers=mail.in_reply_to.strip("<>"),
+        tells_of=row.in_reply_to if row.kind == "summary" else None,
         files=attached,
         mail=mail,
     )

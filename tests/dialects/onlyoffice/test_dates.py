@@ -53,6 +53,20 @@ def test_what_is_no_date(text: str) -> None:
         dates.read(text, WARSAW)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00.0000000Z", "0001-01-01T00:00:00+23:59"])
+def test_the_default_of_dotnet_is_no_date(text: str) -> None:
+    """§3.5: programs send back what an answer had where there is none."""
+    assert dates.read(text, WARSAW) == 0
+    assert dates.plain(0, WARSAW) == "0001-01-01T00:00:00"
+
+
+@pytest.mark.parametrize("text", ["0001-01-03", "0001-01-04T00:00:00-23:59", "9999-12-31T23:59:59.9999999", "9999-12-31T23:59:59-23:59"])
+@pytest.mark.parametrize("zone", [WARSAW, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Etc/GMT+12")])
+def test_what_is_read_can_be_written_in_any_zone(text: str, zone: ZoneInfo) -> None:
+    at = dates.read(text, UTC)
+    assert dates.read(dates.moment(at, zone), zone) == at
+
+
 def test_moments_have_seven_digits_and_an_offset() -> None:
     """Go clients refuse a Z."""
     assert dates.moment(NOON + 7, UTC) == "2026-03-01T12:00:00.0070000+00:00"

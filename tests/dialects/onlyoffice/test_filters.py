@@ -103,8 +103,8 @@ MOVE = "of 'Move to' action"
         ({"actions": [{"action": 1, "data": '{"type":"x","userFolderId":0}'}]}, f"Not valid type value in json data {MOVE}"),
         ({"actions": [{"action": 1, "data": '{"type":0,"userFolderId":0}'}]}, f"Not valid type value in json data {MOVE}"),
         ({"actions": [{"action": 1, "data": '{"type":8,"userFolderId":0}'}]}, f"Not valid type value in json data {MOVE}"),
-        ({"actions": [{"action": 1, "data": '{"type":4}'}]}, f"Have no userFolderId value in json data {MOVE}"),
-        ({"actions": [{"action": 1, "data": '{"type":4,"userFolderId":null}'}]}, f"Not valid userFolderId value in json data {MOVE}"),
+        ({"actions": [{"action": 1, "data": '{"type":6}'}]}, f"Have no userFolderId value in json data {MOVE}"),
+        ({"actions": [{"action": 1, "data": '{"type":6,"userFolderId":null}'}]}, f"Not valid userFolderId value in json data {MOVE}"),
         ({"actions": [{"action": 1, "data": '{"type":6,"userFolderId":99}'}]}, f"Not valid userFolderId value in json data {MOVE}"),
         ({"actions": [{"action": 2, "data": ""}]}, "Empty tag of 'Add tag' action"),
         ({"actions": [{"action": 2, "data": "x"}]}, "Not numeric tag id of 'Add tag' action"),
@@ -117,6 +117,15 @@ def test_what_a_filter_cannot_be(sqlite_box: Mailbox, content: Any, message: str
     answer = sqlite_box.api.call("POST", "/mail/filters", json={"filter": {"name": "F", "actions": [IMPORTANT], **content}})
     sqlite_box.api.refused(answer, 400, message, ARGUMENT)
     assert sqlite_box.get("filters") == []
+
+
+@pytest.mark.parametrize("data", ['{"type":4}', '{"type":"4","userFolderId":null}', '{"type":4,"userFolderId":""}'])
+def test_a_folder_that_is_not_of_ones_own_has_no_second_number(sqlite_box: Mailbox, data: str) -> None:
+    """§1b: `userFolderId` is asked for where the type is 6."""
+    made(sqlite_box, actions=[{"action": 1, "data": data}])
+    came = sqlite_box.came(sqlite_box.api.jan, sqlite_box.letter(sqlite_box.api.ewa))
+    acted(sqlite_box)
+    assert sqlite_box.get(f"messages/{came}")["folder"] == 4
 
 
 def test_filters_that_are_not_there(sqlite_box: Mailbox) -> None:

@@ -55,10 +55,20 @@ def test_an_automatic_reply(box: Mailbox) -> None:
     assert (kept.on, kept.only_contacts, kept.html) == (True, True, "<p>Away</p>")
 
 
+def test_an_automatic_reply_without_an_end(sqlite_api: Api) -> None:
+    """§4: dates that are none are those of .NET, which clients know."""
+    number = account(Mailbox(sqlite_api))
+    given = {"fromDate": "2026-01-01", "html": "x"}
+    answer = sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json=given)
+    assert answer["toDate"] == "0001-01-01T00:00:00"
+    assert sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json=answer) == answer
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"fromDate": ""}, "Invalid parameter\r\nParameter name: fromDate"),
+        ({"fromDate": "0001-01-01T00:00:00"}, "Invalid parameter\r\nParameter name: fromDate"),
         ({"toDate": ""}, "Invalid parameter\r\nParameter name: toDate"),
         ({"toDate": "2025-01-01"}, "Wrong date interval, toDate < fromDate\r\nParameter name: fromDate"),
         ({"html": ""}, "Invalid parameter\r\nParameter name: html"),
@@ -88,6 +98,7 @@ def test_a_failure_is_told(box: Mailbox) -> None:
     assert (data["message_id"], data["subject"], data["from"]) == (2 * number, "Gone", '"Jan Robak" <jan@x.example>')
     told = box.get(f"messages/{data['failure_id']}")
     assert (told["subject"], told["important"], told["wasNew"], told["folder"]) == ("Message delivery failure", True, True, 1)
+    assert f'<a id="delivery_failure_button" mailid="{2 * number}" class="button blue" href="#">' in told["htmlBody"]
     assert box.list(folder=3)[0] == [2 * number]
     ewa = box.api.token_of(box.api.ewa)
     box.api.refused(box.api.call("DELETE", f"/mail/alert/{alert['id']}", token=ewa), 400, "Delete failed", EXCEPTION)

@@ -6,6 +6,11 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_FIRST: Final = (datetime(1, 1, 3, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST: Final = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""Between these two a moment has a date in every zone."""
+_NONE: Final = "0001-01-01T00:00:00"
+"""What .NET has where there is no date."""
 _TICKS: Final = 10_000
 """Of .NET, in a millisecond."""
 _FORM: Final = re.compile(
@@ -16,24 +21,28 @@ _FORM: Final = re.compile(
 
 
 def read(text: str, zone: tzinfo) -> int:
-    """Read a date in any of the forms of §3.5; one without a zone is in ``zone``. Raises ``ValueError``."""
+    """Read a date in any of the forms of §3.5; one without a zone is in ``zone``. Raises ``ValueError``.
+
+    The first days of the year 1 are 0: no date, as .NET has it. The last days of 9999 are one.
+    """
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise ValueError("no date")
     time = (found["time"] or "00-00-00").replace(":", "-")
     moment = datetime.strptime(f"{found['day']} {time}", "%Y-%m-%d %H-%M-%S").replace(tzinfo=_zone(found, zone))
-    return (moment - _EPOCH) // _MILLISECOND + int((found["fraction"] or "0").ljust(7, "0")) // _TICKS
+    at = (moment - _EPOCH) // _MILLISECOND + int((found["fraction"] or "0").ljust(7, "0")) // _TICKS
+    return 0 if at < _FIRST else min(at, _LAST)
 
 
 def moment(at: int, zone: tzinfo) -> str:
     """Write an ApiDateTime: seven digits of the second and a numeric offset, ``+00:00`` instead of ``Z`` (§8.24)."""
     there = _there(at, zone)
-    return f"{there:%Y-%m-%dT%H:%M:%S}.{at % 1000:03}0000{there.isoformat()[-6:]}"
+    return f"{_to_the_second(there)}.{at % 1000:03}0000{there.isoformat()[-6:]}"
 
 
 def plain(at: int, zone: tzinfo) -> str:
-    """Write a DateTime of .NET, which names no zone."""
-    return f"{_there(at, zone):%Y-%m-%dT%H:%M:%S}"
+    """Write a DateTime of .NET, which names no zone; 0 is no date."""
+    return _NONE if at == 0 else _to_the_second(_there(at, zone))
 
 
 def of_mail(at: int, zone: tzinfo) -> str:
@@ -61,6 +70,10 @@ def _zone(found: re.Match[str], zone: tzinfo) -> tzinfo:
         return UTC
     offset = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"]))
     return timezone(-offset if found["sign"] == "-" else offset)
+
+
+def _to_the_second(there: datetime) -> str:
+    return there.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _there(at: int, zone: tzinfo) -> datetime:

@@ -3,7 +3,7 @@
 import json
 import re
 from enum import IntEnum
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from msgspec import Struct, field
 
@@ -96,7 +96,7 @@ class FilterCondition(Struct, frozen=True, kw_only=True):
 
 
 class FilterAction(Struct, frozen=True, kw_only=True):
-    """What is to be done with it. ``data``: the number of a tag, or a folder in JSON: ``{"type":6,"userFolderId":5}``."""
+    """What is to be done with it. ``data``: the number of a tag, or a folder in JSON: ``{"type":6,"userFolderId":5}``, ``{"type":4}``."""
 
     action: ActionType = ActionType.DELETEFOREVER
     data: str = ""
@@ -251,7 +251,7 @@ def _check_conditions(conditions: list[FilterCondition]) -> None:
 
 
 def _target(data: str) -> tuple[int, int]:
-    """Read where messages are to be moved: the number of the folder, and of the folder of one's own."""
+    """Read where messages are to be moved: the number of the folder, and, if it is 6, of the folder of one's own."""
     of = "of 'Move to' action"
     if not data.strip():
         raise argument(f"Empty folder {of}")
@@ -261,16 +261,18 @@ def _target(data: str) -> tuple[int, int]:
         raise argument(f"Not json data {of}") from None
     if not isinstance(content, dict) or not content:
         raise argument(f"Have no values in json data {of}")
-    numbers = []
-    for name in ("type", "userFolderId"):
-        if name not in content:
-            raise argument(f"Have no {name} value in json data {of}")
-        if not _NUMBER.fullmatch(str(content[name])):
-            raise argument(f"Not valid {name} value in json data {of}")
-        numbers.append(int(content[name]))
-    if folder_of(numbers[0]) in {None, "sending"}:
+    folder = _number(content, "type", of)
+    if folder_of(folder) in {None, "sending"}:
         raise argument(f"Not valid type value in json data {of}")
-    return numbers[0], numbers[1]
+    return folder, _number(content, "userFolderId", of) if folder == _OWN else 0
+
+
+def _number(content: dict[str, Any], name: str, of: str) -> int:
+    if name not in content:
+        raise argument(f"Have no {name} value in json data {of}")
+    if not _NUMBER.fullmatch(str(content[name])):
+        raise argument(f"Not valid {name} value in json data {of}")
+    return int(content[name])
 
 
 def _tag(data: str) -> int:

@@ -9,8 +9,10 @@ from msgspec import UNSET, Struct, UnsetType, field, structs
 from postroom.dialects.item_numbers import number_of
 from postroom.dialects.onlyoffice import dates, images
 from postroom.dialects.onlyoffice.numbers import FOLDERS, stream_of
+from postroom.messages import failure_texts
 from postroom.messages.conversations import Summary
 from postroom.messages.item_details import Item
+from postroom.messages.items import Key
 from postroom.messages.records import Attachment as StoredAttachment
 
 
@@ -95,6 +97,8 @@ def whole(item: Item, clock: Clock, base: str, *, with_images: bool, is_new: boo
     """
     safe = item.content if item.content_format == "html" else html.escape(item.content).replace("\n", "<br>")
     shown, blocked = images.shown(safe, item.files, base, with_foreign=with_images)
+    if item.tells_of is not None:
+        shown = failure_texts.with_number(shown, number_of(Key(own=True, id=item.tells_of)))
     return structs.replace(
         without_body(item, clock, is_new=is_new),
         attachments=[attachment(file, item.message_id, place) for place, file in enumerate(item.files, 1)],
