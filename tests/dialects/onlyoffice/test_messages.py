@@ -154,6 +154,22 @@ def test_moving_and_back(box: Mailbox) -> None:
     assert box.list(user_folder_id=folder)[0] == []
 
 
+@pytest.mark.parametrize("kind", ["messages", "conversations"])
+def test_an_unknown_status_marks_nothing(box: Mailbox, kind: str) -> None:
+    """§1b ``mark``: the numbers are answered, and the message stays as it is."""
+    came = box.came(box.api.jan, box.letter(box.api.ewa))
+    before = box.get("messages")
+    assert box.put(f"{kind}/mark", ids=[came], status="nonsense") == [came]
+    assert box.get("messages") == before
+
+
+def test_a_folder_of_ones_own_says_nothing_beside_another(box: Mailbox) -> None:
+    """§1b ``messages/move``: ``userFolderId`` is ignored unless the folder is 6, also an unknown one."""
+    came = box.came(box.api.jan, box.letter(box.api.ewa))
+    assert box.put("messages/move", ids=[came], folder=4, userFolderId=99) == [came]
+    assert box.list(folder=4)[0] == [came]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
