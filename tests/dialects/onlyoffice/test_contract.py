@@ -80,7 +80,7 @@ def test_unknown_names_are_ignored(sqlite_api: Api) -> None:
 
 
 def test_what_answers_look_like(sqlite_api: Api) -> None:
-    """§7.5.12: 25 on a page; an empty list has no count, but a total; void is {}; a text counts its letters; POST is 201."""
+    """§7.5.12, §8.28: 25 on a page; an empty list has no count, but a total; void is {}; a text counts its letters; POST is 201."""
     box = Mailbox(sqlite_api)
     assert sqlite_api.call("GET", "/mail/messages").json() == {"total": 0, "status": 0, "statusCode": 200, "response": []}
     for _ in range(26):
