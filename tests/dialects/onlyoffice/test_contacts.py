@@ -56,6 +56,7 @@ def test_the_number_of_statements_does_not_grow_with_the_contacts(api: Api) -> N
 
 
 def test_contacts_that_are_refused(sqlite_api: Api) -> None:
+    """§1b Contacts: the texts of the original."""
     none = 400, "Invalid list of emails.\r\nParameter name: emails", ARGUMENT
     for emails in ([], [""], ["nonsense"], ["a@b.example, c@d.example"]):
         sqlite_api.refused(sqlite_api.call("POST", "/mail/contact/add", json={"name": "Bob", "emails": emails}), *none)

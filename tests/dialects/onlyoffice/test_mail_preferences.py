@@ -134,3 +134,5 @@ def test_addresses_of_images(box: Mailbox) -> None:
     box.api.result("POST", "/mail/display_images/address", json={"address": "a@X.example"})
     assert box.get("display_images/addresses") == ["a@x.example"]
     assert box.api.result("GET", "/mail/display_images/addresses", token=box.api.token_of(box.api.ewa)) == []
+    assert box.api.result("DELETE", "/mail/display_images/address", params={"address": "a@x.example"}) == "a@x.example"
+    assert box.get("display_images/addresses") == []

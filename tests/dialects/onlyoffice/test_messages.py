@@ -29,6 +29,7 @@ def sqlite_box(sqlite_api: Api) -> Mailbox:
 
 
 def test_a_row_of_a_list_has_the_members_of_the_contract(box: Mailbox) -> None:
+    """§4 MailMessage: the members of rows, and what is empty in them."""
     number = box.letter(box.api.ewa, cc=("c@x.example",), bcc=("b@x.example",), important=True)
     came = box.came(box.api.jan, number)
     (row,) = box.get("messages")
@@ -115,6 +116,7 @@ def test_what_is_not_there(box: Mailbox) -> None:
 
 
 def test_neighbours(box: Mailbox) -> None:
+    """§1b ``messages/{id}/{next|prev}``: the neighbour in the list, -1 where there is none."""
     first, second, third = (box.came(box.api.jan, box.letter(box.api.ewa)) for _ in range(3))
     assert (box.get(f"messages/{second}/next"), box.get(f"messages/{second}/prev")) == (first, third)
     assert (box.get(f"messages/{first}/next"), box.get(f"messages/{third}/prev")) == (-1, -1)
@@ -124,11 +126,13 @@ def test_neighbours(box: Mailbox) -> None:
 @pytest.mark.parametrize("path", ["mark", "move", "restore", "remove"])
 @pytest.mark.parametrize("kind", ["messages", "conversations"])
 def test_ids_must_be_given(sqlite_box: Mailbox, path: str, kind: str) -> None:
+    """§1b: lists of ids must not be empty."""
     answer = sqlite_box.api.call("PUT", f"/mail/{kind}/{path}", json={"ids": []})
     sqlite_box.api.refused(answer, 400, "Empty ids collection\r\nParameter name: ids", ARGUMENT)
 
 
 def test_marking(box: Mailbox) -> None:
+    """§1b ``messages/mark``: every status."""
     came = box.came(box.api.jan, box.letter(box.api.ewa))
     for status, query in (("read", {"unread": "true"}), ("important", {"important": "false"}), ("receiptProcessed", {"unread": "true"})):
         assert box.put("messages/mark", ids=[came], status=status) == [came]
@@ -152,6 +156,22 @@ def test_moving_and_back(box: Mailbox) -> None:
     assert box.get("userfolders/bymail", mailId=draft) == {}
     box.put("messages/remove", ids=[came])
     assert box.list(user_folder_id=folder)[0] == []
+
+
+@pytest.mark.parametrize("kind", ["messages", "conversations"])
+def test_an_unknown_status_marks_nothing(box: Mailbox, kind: str) -> None:
+    """§1b ``mark``: the numbers are answered, and the message stays as it is."""
+    came = box.came(box.api.jan, box.letter(box.api.ewa))
+    before = box.get("messages")
+    assert box.put(f"{kind}/mark", ids=[came], status="nonsense") == [came]
+    assert box.get("messages") == before
+
+
+def test_a_folder_of_ones_own_says_nothing_beside_another(box: Mailbox) -> None:
+    """§1b ``messages/move``: ``userFolderId`` is ignored unless the folder is 6, also an unknown one."""
+    came = box.came(box.api.jan, box.letter(box.api.ewa))
+    assert box.put("messages/move", ids=[came], folder=4, userFolderId=99) == [came]
+    assert box.list(folder=4)[0] == [came]
 
 
 @pytest.mark.parametrize(

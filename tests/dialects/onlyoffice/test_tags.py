@@ -32,6 +32,7 @@ def test_tags(box: Mailbox) -> None:
 
 
 def test_what_a_tag_cannot_be(box: Mailbox) -> None:
+    """§1b Tags: the texts of the original."""
     tag = box.api.result("POST", "/mail/tags", json={"name": "A"})["id"]
     theirs = box.api.result("POST", "/mail/tags", json={"name": "A"}, token=box.api.token_of(box.api.ewa))["id"]
     for verb, path, content, message in (
