@@ -5,6 +5,7 @@ some. What the person has put elsewhere meanwhile is left alone. A folder or a l
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -89,13 +90,16 @@ def _by_person(tx: Tx, message_ids: Sequence[int], recipient_ids: Sequence[int])
 def _act_in_turn(tx: Tx, reader: Reader, filters: Sequence[Filter], found: Sequence[Found], now: int) -> None:
     if not filters:  # taken away meanwhile
         return
-    left = load(tx, reader, found)
-    for ready in _ready(tx, reader.user_id, [one.rule for one in filters]):
-        fit = [item for item in left if _fits(ready, item)]
-        _act(tx, reader.user_id, ready.rule, [item.key for item in fit], now)
-        if ready.rule.is_last or any(action.deed == "remove" for action in ready.rule.actions):
-            done = {item.key for item in fit}
-            left = [item for item in left if item.key not in done]
+    in_turn = _ready(tx, reader.user_id, [one.rule for one in filters])
+    fit: list[list[Key]] = [[] for _ in in_turn]
+    for item in load(tx, reader, found):  # one after the other: what its long headers say is read once
+        for ready, keys in zip(in_turn, fit, strict=True):
+            if _fits(ready, item):
+                keys.append(item.key)
+                if ready.rule.is_last or any(action.deed == "remove" for action in ready.rule.actions):
+                    break
+    for ready, keys in zip(in_turn, fit, strict=True):
+        _act(tx, reader.user_id, ready.rule, keys, now)
 
 
 def _ready(tx: Tx, user_id: int, rules: Sequence[Rule]) -> list[_Ready]:
@@ -119,28 +123,44 @@ def _fits(ready: _Ready, item: Item) -> bool:
 
 def _holds(condition: Condition, item: Item) -> bool:
     wanted = condition.value.strip().lower()
-    said = _said(condition, item)
-    if condition.test in {"matches", "not_matches"}:
-        return (wanted in said) == (condition.test == "matches")
-    return any(wanted in text for text in said) == (condition.test == "contains")
-
-
-def _said(condition: Condition, item: Item) -> list[str]:
-    """Return what stands where a condition looks, in small letters: of each mailbox how it is written, its address and its name."""
     match condition.place:
         case "subject":
-            return [item.subject.strip().lower()]
+            said = _Said.of([item.subject.strip()])
         case "from":
-            written = [item.sender]
+            said = _Said.of(_forms([item.sender]))
         case "to":
-            written = named_mailboxes.split(item.to)
+            said = _said_of_lists(item.to)
         case "cc":
-            written = named_mailboxes.split(item.cc)
+            said = _said_of_lists(item.cc)
         case "to_or_cc":
-            written = [*named_mailboxes.split(item.to), *named_mailboxes.split(item.cc)]
+            said = _said_of_lists(item.to, item.cc)
+    if condition.test in {"matches", "not_matches"}:
+        return (wanted in said.whole) == (condition.test == "matches")
+    return (wanted in said.together) == (condition.test == "contains")
+
+
+class _Said(Struct, frozen=True):
+    """What stands where a condition looks, in small letters: each form as a whole, and all of them in lines, which no value spans."""
+
+    whole: frozenset[str]
+    together: str
+
+    @classmethod
+    def of(cls, forms: Iterable[str]) -> "_Said":
+        small = [form.lower() for form in forms]
+        return cls(frozenset(small), "\n".join(small))
+
+
+@lru_cache(maxsize=4)
+def _said_of_lists(*lists: str) -> _Said:
+    """Return what lists of mailboxes say. One may have thousands, for many people one after the other and for many conditions."""
+    return _Said.of(_forms([one for written in lists for one in named_mailboxes.split(written)]))
+
+
+def _forms(written: list[str]) -> list[str]:
+    """Return of each mailbox how it is written, its address and its name."""
     mailboxes = [mailbox for one in written if (mailbox := named_mailboxes.parse(one)) is not None]
-    forms = [*written, *(mailbox.email for mailbox in mailboxes), *(mailbox.name for mailbox in mailboxes if mailbox.name)]
-    return [form.lower() for form in forms]
+    return [*written, *(mailbox.email for mailbox in mailboxes), *(mailbox.name for mailbox in mailboxes if mailbox.name)]
 
 
 def _act(tx: Tx, user_id: int, rule: Rule, keys: list[Key], now: int) -> None:
