@@ -17,7 +17,7 @@ from postroom.messages import filing, item_lists, items, labels, mail_filters, t
 from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.item_lists import Wanted
 from postroom.messages.items import Found, Key
-from postroom.messages.mail_filters import Action, Condition, Filter, Rule
+from postroom.messages.mail_filters import Action, Condition, Filter, Place, Rule
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
@@ -123,20 +123,24 @@ def _fits(ready: _Ready, item: Item) -> bool:
 
 def _holds(condition: Condition, item: Item) -> bool:
     wanted = condition.value.strip().lower()
-    match condition.place:
-        case "subject":
-            said = _Said.of([item.subject.strip()])
-        case "from":
-            said = _Said.of(_forms([item.sender]))
-        case "to":
-            said = _said_of_lists(item.to)
-        case "cc":
-            said = _said_of_lists(item.cc)
-        case "to_or_cc":
-            said = _said_of_lists(item.to, item.cc)
+    said = _said(condition.place, *_headers(condition.place, item))
     if condition.test in {"matches", "not_matches"}:
         return (wanted in said.whole) == (condition.test == "matches")
     return (wanted in said.together) == (condition.test == "contains")
+
+
+def _headers(place: Place, item: Item) -> tuple[str, ...]:
+    match place:
+        case "subject":
+            return (item.subject,)
+        case "from":
+            return (item.sender,)
+        case "to":
+            return (item.to,)
+        case "cc":
+            return (item.cc,)
+        case "to_or_cc":
+            return (item.to, item.cc)
 
 
 class _Said(Struct, frozen=True):
@@ -145,22 +149,21 @@ class _Said(Struct, frozen=True):
     whole: frozenset[str]
     together: str
 
-    @classmethod
-    def of(cls, forms: Iterable[str]) -> "_Said":
-        small = [form.lower() for form in forms]
-        return cls(frozenset(small), "\n".join(small))
 
+@lru_cache(maxsize=8)
+def _said(place: Place, *headers: str) -> _Said:
+    """Take headers apart: of each mailbox how it is written, its address and its name.
 
-@lru_cache(maxsize=4)
-def _said_of_lists(*lists: str) -> _Said:
-    """Return what lists of mailboxes say. One may have thousands, for many people one after the other and for many conditions."""
-    return _Said.of(_forms([one for written in lists for one in named_mailboxes.split(written)]))
-
-
-def _forms(written: list[str]) -> list[str]:
-    """Return of each mailbox how it is written, its address and its name."""
-    mailboxes = [mailbox for one in written if (mailbox := named_mailboxes.parse(one)) is not None]
-    return [*written, *(mailbox.email for mailbox in mailboxes), *(mailbox.name for mailbox in mailboxes if mailbox.name)]
+    A header may name thousands, for as many people one after the other, and for many conditions.
+    """
+    if place == "subject":
+        forms = [header.strip() for header in headers]
+    else:
+        written = [one for header in headers for one in ([header] if place == "from" else named_mailboxes.split(header))]
+        mailboxes = [mailbox for one in written if (mailbox := named_mailboxes.parse(one)) is not None]
+        forms = [*written, *(mailbox.email for mailbox in mailboxes), *(mailbox.name for mailbox in mailboxes if mailbox.name)]
+    small = [form.lower() for form in forms]
+    return _Said(frozenset(small), "\n".join(small))
 
 
 def _act(tx: Tx, user_id: int, rule: Rule, keys: list[Key], now: int) -> None:
