@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from postroom.directory import mail_accounts, named_mailboxes
-from postroom.messages import filtering, folders, labels, letters, mail_filters
+from postroom.directory.mail_accounts import Autoreply
+from postroom.messages import answering, filtering, folders, labels, letters, mail_filters
 from postroom.messages.items import Key
 from postroom.messages.labels import NewLabel
 from postroom.messages.letter_records import Letter
@@ -150,6 +151,20 @@ def test_what_is_put_elsewhere_meanwhile_is_left_alone(sqlite_post: PostOffice) 
     sqlite_post.move(2, key, to="trash")
     assert act(sqlite_post) == 1
     assert sqlite_post.details(2, [key])[0].unread
+
+
+def test_what_may_have_to_be_answered_is_left_until_then(post: PostOffice) -> None:
+    """Who is away answers what a filter removes, too, however many answers there are and whichever worker sends them. No other waits."""
+    keep(post, actions=(Action(deed="remove"),))
+    keep(post, user_id=1, folders=("sent",))
+    account = post.run(mail_accounts.named, 2, "otto@uni.example")
+    post.run(mail_accounts.reply, 2, account.id, Autoreply(on=True, html="Away"))
+    number = post.letter(1)
+    post.run(mail_filters.await_sent, [number])
+    assert (act(post), len(post.listed(2))) == (1, 1)
+    post.run(answering.send_due, post.settings, post.store.vault, post.now, 10)
+    assert (act(post), len(post.listed(2))) == (2, 0), "the letter, and the answer to it"
+    assert len(post.listed(1)) == 1
 
 
 def test_only_people_with_filters_are_waited_for(post: PostOffice) -> None:

@@ -202,7 +202,7 @@ _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "settled": _settle_messages,
     "answered": _answer_letters,
-    "filtered": _filter_messages,  # behind the answers: who is away answers what a filter takes out of the inbox, too
+    "filtered": _filter_messages,  # behind the answers, for which it waits
     "links": _withdraw_links,
     "uploads": _forget_uploads,
     "bounces": _report_bounces,

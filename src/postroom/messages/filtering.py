@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, not_, select
 
 from postroom.directory import mail_accounts, named_mailboxes
 from postroom.errors import NotFound
@@ -21,7 +21,7 @@ from postroom.messages.mail_filters import Action, Condition, Filter, Place, Rul
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import due_filters, messages, recipients
+from postroom.storage.tables import due_autoreplies, due_filters, messages, recipients
 
 LOOKED_THROUGH: Final = 10_000
 """Messages of each folder, the newest ones, that a filter acts on when it is applied to what is there."""
@@ -41,9 +41,12 @@ class _Ready(Struct, frozen=True):
 def act_due(tx: Tx, settings: Settings, vault: Vault, now: int, limit: int) -> int:
     """Let filters act on the next ``limit`` (500 at most) messages that they are to look at; return how many were looked at.
 
-    Any number of workers may call this at the same time.
+    What somebody who is away may have to answer comes later: they answer what a filter removes, too. Any number of workers may call this at
+    the same time.
     """
-    due = tx.execute(select(due_filters).order_by(_d.id).limit(limit).with_for_update(skip_locked=True)).all()
+    answered = not_(exists().where(due_autoreplies.c.recipient_id == _d.recipient_id))
+    next_ones = select(due_filters).where(answered).order_by(_d.id).limit(limit)
+    due = tx.execute(next_ones.with_for_update(skip_locked=True, of=due_filters)).all()
     if not due:
         return 0
     tx.execute(delete(due_filters).where(_d.id.in_([row.id for row in due])))
