@@ -55,10 +55,24 @@ def test_an_automatic_reply(box: Mailbox) -> None:
     assert (kept.on, kept.only_contacts, kept.html) == (True, True, "<p>Away</p>")
 
 
+def test_an_automatic_reply_for_ever(sqlite_api: Api) -> None:
+    """The dates that .NET has for none and for never are no trouble, neither now nor whenever accounts are listed."""
+    number = account(Mailbox(sqlite_api))
+    given = {"fromDate": "2026-01-01", "html": "x"}
+    for content, to_date in (
+        ({"toDate": "0001-01-01T00:00:00"}, "1970-01-"),
+        ({"turnOnToDate": True, "toDate": "9999-12-31T23:59:59.9999999"}, "9999-12-"),
+    ):
+        answer = sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json={**given, **content})
+        assert answer["toDate"].startswith(to_date)
+        assert sqlite_api.result("GET", "/mail/accounts")[0]["autoreply"] == answer
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"fromDate": ""}, "Invalid parameter\r\nParameter name: fromDate"),
+        ({"fromDate": "0001-01-01T00:00:00"}, "Invalid parameter\r\nParameter name: fromDate"),
         ({"toDate": ""}, "Invalid parameter\r\nParameter name: toDate"),
         ({"toDate": "2025-01-01"}, "Wrong date interval, toDate < fromDate\r\nParameter name: fromDate"),
         ({"html": ""}, "Invalid parameter\r\nParameter name: html"),

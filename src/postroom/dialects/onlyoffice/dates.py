@@ -8,6 +8,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _TICKS: Final = 10_000
 """Of .NET, in a millisecond."""
+_NO_DAY: Final = "0001-01-01"
+_FIRST: Final = (datetime(1, 1, 2, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND - 1
+"""What has a date in every zone."""
 _FORM: Final = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:T(?P<time>[0-9]{2}[:-][0-9]{2}[:-][0-9]{2})(?:\.(?P<fraction>[0-9]{1,7}))?"
@@ -16,10 +20,15 @@ _FORM: Final = re.compile(
 
 
 def read(text: str, zone: tzinfo) -> int:
-    """Read a date in any of the forms of §3.5; one without a zone is in ``zone``. Raises ``ValueError``."""
+    """Read a date in any of the forms of §3.5; one without a zone is in ``zone``. Raises ``ValueError``.
+
+    The first day of all, which programs of .NET write where they have no date, is 0 as when none is given.
+    """
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise ValueError("no date")
+    if found["day"] == _NO_DAY:
+        return 0
     time = (found["time"] or "00-00-00").replace(":", "-")
     moment = datetime.strptime(f"{found['day']} {time}", "%Y-%m-%d %H-%M-%S").replace(tzinfo=_zone(found, zone))
     return (moment - _EPOCH) // _MILLISECOND + int((found["fraction"] or "0").ljust(7, "0")) // _TICKS
@@ -27,13 +36,12 @@ def read(text: str, zone: tzinfo) -> int:
 
 def moment(at: int, zone: tzinfo) -> str:
     """Write an ApiDateTime: seven digits of the second and a numeric offset, ``+00:00`` instead of ``Z`` (§8.24)."""
-    there = _there(at, zone)
-    return f"{there:%Y-%m-%dT%H:%M:%S}.{at % 1000:03}0000{there.isoformat()[-6:]}"
+    return f"{plain(at, zone)}.{at % 1000:03}0000{_there(at, zone).isoformat()[-6:]}"
 
 
 def plain(at: int, zone: tzinfo) -> str:
     """Write a DateTime of .NET, which names no zone."""
-    return f"{_there(at, zone):%Y-%m-%dT%H:%M:%S}"
+    return _there(at, zone).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def of_mail(at: int, zone: tzinfo) -> str:
@@ -64,7 +72,10 @@ def _zone(found: re.Match[str], zone: tzinfo) -> tzinfo:
 
 
 def _there(at: int, zone: tzinfo) -> datetime:
-    """Return the date and the time in a zone, whose offset is brought to whole minutes: in old ones there were seconds, too."""
-    there = (_EPOCH + at * _MILLISECOND).astimezone(zone)
+    """Return the date and the time in a zone, whose offset is brought to whole minutes: in old ones there were seconds, too.
+
+    Whatever lies beyond the first and the last day is on one of these.
+    """
+    there = (_EPOCH + min(max(at, _FIRST), _LAST) * _MILLISECOND).astimezone(zone)
     offset = there.utcoffset() or timedelta()
     return there.astimezone(timezone(offset // timedelta(minutes=1) * timedelta(minutes=1)))
