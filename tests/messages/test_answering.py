@@ -7,14 +7,17 @@ from msgspec import structs
 from sqlalchemy import update
 
 from postroom.clock import DAY
-from postroom.directory import address_books, mail_accounts
+from postroom.directory import account_servers, address_books, mail_accounts
 from postroom.directory.address_books import NewContact
 from postroom.directory.mail_accounts import Autoreply
+from postroom.directory.mail_servers import Connection
 from postroom.directory.records import Mailbox
 from postroom.messages import answering, autoreplies, letter_records, letters, options
 from postroom.messages.letter_records import Letter, LetterOptions
 from postroom.messages.letters import Desk
 from postroom.messages.records import CustomHeader
+from postroom.settings import SuperofficeSettings
+from postroom.storage.secrets import Vault
 from postroom.storage.store import Store
 from postroom.storage.tables import address_assignments, due_autoreplies, messages, recipients
 from tests.messages.conftest import NOW, Office
@@ -187,6 +190,21 @@ def test_an_author_to_whom_letters_do_not_go_keeps_nobody_from_an_answer(office:
     office.run(lambda tx: tx.execute(update(messages).where(messages.c.id == number).values(options=kept)) and None)
     send(office)
     assert [row.subject for row in answers(office)] == ["Away: Re: Hello"]
+    assert due(office) == []
+
+
+def test_a_login_that_nobody_can_read_keeps_no_other_from_answering(office: Office) -> None:
+    """Who is away and has a server of their own, whose password was encrypted with another secret key, answers nobody."""
+    settle(office)
+    own = Connection(host="mail.example", port=587, security="tls", username="otto", password="secret")
+    account = office.run(mail_accounts.named, office.other, OTTO).id
+    servers = structs.replace(office.settings, superoffice=SuperofficeSettings(outgoing_servers=["mail.example"]))
+    other_vault = Vault(b"another key of this installation")
+    office.run(account_servers.keep, other_vault, office.other, account, own, kind="smtp", settings=servers)
+    dan = office.person("Dan", email="dan@uni.example")
+    settle(office, "dan@uni.example", dan)
+    send(office, to=(OTTO, "dan@uni.example"))
+    assert [row.author_id for row in answers(office)] == [dan]
     assert due(office) == []
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from postroom.directory import mail_accounts
-from postroom.messages import filtering, folders, labels, letters, mail_filters
+from postroom.directory import mail_accounts, named_mailboxes
+from postroom.directory.mail_accounts import Autoreply
+from postroom.messages import answering, filtering, folders, labels, letters, mail_filters
 from postroom.messages.items import Key
 from postroom.messages.labels import NewLabel
 from postroom.messages.letter_records import Letter
@@ -17,6 +18,7 @@ from tests.messages.post_office import PostOffice
 from tests.support import counted
 
 READ = (Action(deed="mark_read"),)
+TO_P4 = Condition(place="to", test="contains", value="p4@")
 
 
 @pytest.fixture
@@ -151,6 +153,20 @@ def test_what_is_put_elsewhere_meanwhile_is_left_alone(sqlite_post: PostOffice) 
     assert sqlite_post.details(2, [key])[0].unread
 
 
+def test_what_may_have_to_be_answered_is_left_until_then(post: PostOffice) -> None:
+    """Who is away answers what a filter removes, too, however many answers there are and whichever worker sends them. No other waits."""
+    keep(post, actions=(Action(deed="remove"),))
+    keep(post, user_id=1, folders=("sent",))
+    account = post.run(mail_accounts.named, 2, "otto@uni.example")
+    post.run(mail_accounts.reply, 2, account.id, Autoreply(on=True, html="Away"))
+    number = post.letter(1)
+    post.run(mail_filters.await_sent, [number])
+    assert (act(post), len(post.listed(2))) == (1, 1)
+    post.run(answering.send_due, post.settings, post.store.vault, post.now, 10)
+    assert (act(post), len(post.listed(2))) == (2, 0), "the letter, and the answer to it"
+    assert len(post.listed(1)) == 1
+
+
 def test_only_people_with_filters_are_waited_for(post: PostOffice) -> None:
     """Whose filters are off is like one who has none; a filter that is taken away meanwhile does nothing."""
     post.letter(1)
@@ -193,3 +209,24 @@ def test_statements_do_not_grow_with_the_messages(sqlite_post: PostOffice) -> No
             assert act(sqlite_post) == many
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+def test_a_long_header_is_read_once(sqlite_post: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many conditions look at it, of however many people: a letter may have 2,000 recipients, and each of them 200 filters."""
+    others = [sqlite_post.person(f"P{n}", email=f"p{n}@uni.example") for n in range(5)]
+    places = ("to", "cc", "to_or_cc", "to", "cc", "to_or_cc")
+    looking = [*(Condition(place=place, test="contains", value="nobody@") for place in places), TO_P4]
+    for user_id in others:
+        for _ in range(2):
+            keep(sqlite_post, user_id=user_id, conditions=tuple(looking), combined="any")
+    number = sqlite_post.run(
+        letters.send,
+        sqlite_post.desk(1),
+        Letter(sender="anna@uni.example", to=tuple(f"p{n}@uni.example" for n in range(5)), cc=("once@x.example",)),
+    ).message_id
+    read: list[str] = []
+    split = named_mailboxes.split
+    monkeypatch.setattr(named_mailboxes, "split", lambda written: read.append(written) or split(written))
+    assert act(sqlite_post) == 5
+    assert (len(read), len(set(read))) == (4, 2), "To, Cc, and both of them together"
+    assert all(not sqlite_post.details(user_id, [sqlite_post.came(user_id, number)])[0].unread for user_id in others)

@@ -124,3 +124,12 @@ def test_messages_from_before_the_index_are_found_in_the_end(post: PostOffice) -
     assert found(post, 1, "oldtimer") == [numbers[2], numbers[1]]
     assert [post.run(search.index_older, 2) for _ in range(2)] == [1, 0]
     assert found(post, 1, "oldtimer") == numbers[::-1]
+
+
+def test_a_header_of_very_long_names_can_be_indexed(post: PostOffice) -> None:
+    """PostgreSQL indexes no more than a megabyte: subject, text and the first recipients are found then, and whoever has the message."""
+    addresses = tuple('"{}" <p{}@x.example>'.format(" ".join(f"Ł{n}x{m}".ljust(48, "x") for m in range(18)), n) for n in range(1_200))
+    number = post.letter(1, to="otto@uni.example", cc=addresses, subject="Something")
+    for query in ("something there", "otto", "p1@x.example"):
+        assert found(post, 1, query) == found(post, 2, query) == [number], query
+    assert found(post, 1, "p1199@x.example") == []

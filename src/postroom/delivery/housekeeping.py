@@ -6,6 +6,7 @@ files that nobody needs, and the sweep finds those.
 """
 
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Final
@@ -30,8 +31,12 @@ _LIMIT: Final = 1_000
 _FEW: Final = 100
 """Messages whose end, or whose report, one step writes at most; and people whose digests it writes."""
 
-_ROUNDS: Final = 200
-"""Steps of one kind at a time at most."""
+_ACTING: Final = 10
+"""Letters that one step answers, and messages that it lets filters look at: each takes some twenty statements, while on SQLite nobody else
+writes."""
+
+_LONGEST: Final = 30.0
+"""Seconds for which steps of one kind are repeated, so that the others get their turn."""
 
 _SAFE_AGE: Final = DAY
 """Age from which a file that no row names belongs to nobody: uploads take minutes, and clocks differ by less."""
@@ -43,7 +48,7 @@ _log: Final = structlog.get_logger("postroom.delivery")
 
 
 async def clear(store: Store, now: int) -> None:
-    """Run every step until it finds nothing more, ``_ROUNDS`` times at most, and log what was done. Raises nothing."""
+    """Run every step until it finds nothing more, for ``_LONGEST`` at most, and log what was done. Raises nothing."""
     cleared: dict[str, int] = {}
     for name, step in _STEPS.items():
         try:
@@ -73,11 +78,10 @@ async def _in_rounds(step: Step, store: Store, now: int) -> int:
 
     A busy API uses up thousands of nonces in a minute, so one step a minute would never catch up.
     """
-    total = 0
-    for _ in range(_ROUNDS):
-        done = await step(store, now)
+    total, end = 0, time.monotonic() + _LONGEST
+    while done := await step(store, now):
         total += done
-        if not done:
+        if time.monotonic() >= end:
             break
     return total
 
@@ -175,12 +179,12 @@ async def _send_digests(store: Store, now: int) -> int:
 
 async def _answer_letters(store: Store, now: int) -> int:
     """Let addresses answer by themselves that are to; counts the letters that were looked at."""
-    return await store.database.write(answering.send_due, store.settings, store.vault, now, _FEW)
+    return await store.database.write(answering.send_due, store.settings, store.vault, now, _ACTING)
 
 
 async def _filter_messages(store: Store, now: int) -> int:
     """Let filters act on what came and what was sent; counts the messages that were looked at."""
-    return await store.database.write(filtering.act_due, store.settings, store.vault, now, _FEW)
+    return await store.database.write(filtering.act_due, store.settings, store.vault, now, _ACTING)
 
 
 async def _index_messages(store: Store, now: int) -> int:
@@ -198,7 +202,7 @@ _STEPS: Final[dict[str, Step]] = {
     "expired": _expire,
     "settled": _settle_messages,
     "answered": _answer_letters,
-    "filtered": _filter_messages,  # behind the answers: who is away answers what a filter takes out of the inbox, too
+    "filtered": _filter_messages,  # behind the answers, for which it waits
     "links": _withdraw_links,
     "uploads": _forget_uploads,
     "bounces": _report_bounces,

@@ -16,7 +16,7 @@ from postroom.directory import address_books, named_mailboxes, owned_addresses
 from postroom.directory.address_books import Search
 from postroom.directory.mail_accounts import Autoreply
 from postroom.directory.records import Mailbox
-from postroom.errors import Invalid, NotFound, TooLarge
+from postroom.errors import PostroomError
 from postroom.messages import autoreplies, letter_records, letters, options
 from postroom.messages.letter_records import MAX_SUBJECT, Letter
 from postroom.messages.letters import Desk
@@ -103,7 +103,10 @@ def _is_wanted(tx: Tx, row: Row[Any], sender: Mailbox, now: int) -> bool:
 
 
 def _answer(tx: Tx, settings: Settings, vault: Vault, row: Row[Any], sender: Mailbox, now: int) -> None:  # noqa: PLR0917 - one letter
-    """Send an answer. One that letters cannot be, such as to an address that they do not go to, is given up: nothing was written then."""
+    """Send an answer. One that cannot be sent is given up, so that nobody waits for it: nothing was written then.
+
+    Letters do not go to each address, nor through a server whose login was encrypted with another secret key.
+    """
     wanted = msgspec.json.decode(row.autoreply, type=Autoreply)
     signature = f'<div class="tlmail_signature">{row.signature}</div>' if row.signature_on else ""
     answer = Letter(
@@ -116,5 +119,5 @@ def _answer(tx: Tx, settings: Settings, vault: Vault, row: Row[Any], sender: Mai
     )
     try:
         letters.send(tx, Desk(settings=settings, vault=vault, author_id=row.user_id, dialect=row.dialect, now=now), answer)
-    except (Invalid, NotFound, TooLarge) as error:
+    except PostroomError as error:
         _log.warning("not_answered", recipient=row.id, reason=type(error).__name__)

@@ -5,10 +5,11 @@ some. What the person has put elsewhere meanwhile is left alone. A folder or a l
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, not_, select
 
 from postroom.directory import mail_accounts, named_mailboxes
 from postroom.errors import NotFound
@@ -16,11 +17,11 @@ from postroom.messages import filing, item_lists, items, labels, mail_filters, t
 from postroom.messages.item_details import Item, Reader, load
 from postroom.messages.item_lists import Wanted
 from postroom.messages.items import Found, Key
-from postroom.messages.mail_filters import Action, Condition, Filter, Rule
+from postroom.messages.mail_filters import Action, Condition, Filter, Place, Rule
 from postroom.settings import Settings
 from postroom.storage.database import Tx
 from postroom.storage.secrets import Vault
-from postroom.storage.tables import due_filters, messages, recipients
+from postroom.storage.tables import due_autoreplies, due_filters, messages, recipients
 
 LOOKED_THROUGH: Final = 10_000
 """Messages of each folder, the newest ones, that a filter acts on when it is applied to what is there."""
@@ -40,9 +41,12 @@ class _Ready(Struct, frozen=True):
 def act_due(tx: Tx, settings: Settings, vault: Vault, now: int, limit: int) -> int:
     """Let filters act on the next ``limit`` (500 at most) messages that they are to look at; return how many were looked at.
 
-    Any number of workers may call this at the same time.
+    What somebody who is away may have to answer comes later: they answer what a filter removes, too. Any number of workers may call this at
+    the same time.
     """
-    due = tx.execute(select(due_filters).order_by(_d.id).limit(limit).with_for_update(skip_locked=True)).all()
+    answered = not_(exists().where(due_autoreplies.c.recipient_id == _d.recipient_id))
+    next_ones = select(due_filters).where(answered).order_by(_d.id).limit(limit)
+    due = tx.execute(next_ones.with_for_update(skip_locked=True, of=due_filters)).all()
     if not due:
         return 0
     tx.execute(delete(due_filters).where(_d.id.in_([row.id for row in due])))
@@ -89,13 +93,16 @@ def _by_person(tx: Tx, message_ids: Sequence[int], recipient_ids: Sequence[int])
 def _act_in_turn(tx: Tx, reader: Reader, filters: Sequence[Filter], found: Sequence[Found], now: int) -> None:
     if not filters:  # taken away meanwhile
         return
-    left = load(tx, reader, found)
-    for ready in _ready(tx, reader.user_id, [one.rule for one in filters]):
-        fit = [item for item in left if _fits(ready, item)]
-        _act(tx, reader.user_id, ready.rule, [item.key for item in fit], now)
-        if ready.rule.is_last or any(action.deed == "remove" for action in ready.rule.actions):
-            done = {item.key for item in fit}
-            left = [item for item in left if item.key not in done]
+    in_turn = _ready(tx, reader.user_id, [one.rule for one in filters])
+    fit: list[list[Key]] = [[] for _ in in_turn]
+    for item in load(tx, reader, found):  # one after the other: what its long headers say is read once
+        for ready, keys in zip(in_turn, fit, strict=True):
+            if _fits(ready, item):
+                keys.append(item.key)
+                if ready.rule.is_last or any(action.deed == "remove" for action in ready.rule.actions):
+                    break
+    for ready, keys in zip(in_turn, fit, strict=True):
+        _act(tx, reader.user_id, ready.rule, keys, now)
 
 
 def _ready(tx: Tx, user_id: int, rules: Sequence[Rule]) -> list[_Ready]:
@@ -119,28 +126,47 @@ def _fits(ready: _Ready, item: Item) -> bool:
 
 def _holds(condition: Condition, item: Item) -> bool:
     wanted = condition.value.strip().lower()
-    said = _said(condition, item)
+    said = _said(condition.place, *_headers(condition.place, item))
     if condition.test in {"matches", "not_matches"}:
-        return (wanted in said) == (condition.test == "matches")
-    return any(wanted in text for text in said) == (condition.test == "contains")
+        return (wanted in said.whole) == (condition.test == "matches")
+    return (wanted in said.together) == (condition.test == "contains")
 
 
-def _said(condition: Condition, item: Item) -> list[str]:
-    """Return what stands where a condition looks, in small letters: of each mailbox how it is written, its address and its name."""
-    match condition.place:
+def _headers(place: Place, item: Item) -> tuple[str, ...]:
+    match place:
         case "subject":
-            return [item.subject.strip().lower()]
+            return (item.subject,)
         case "from":
-            written = [item.sender]
+            return (item.sender,)
         case "to":
-            written = named_mailboxes.split(item.to)
+            return (item.to,)
         case "cc":
-            written = named_mailboxes.split(item.cc)
+            return (item.cc,)
         case "to_or_cc":
-            written = [*named_mailboxes.split(item.to), *named_mailboxes.split(item.cc)]
-    mailboxes = [mailbox for one in written if (mailbox := named_mailboxes.parse(one)) is not None]
-    forms = [*written, *(mailbox.email for mailbox in mailboxes), *(mailbox.name for mailbox in mailboxes if mailbox.name)]
-    return [form.lower() for form in forms]
+            return (item.to, item.cc)
+
+
+class _Said(Struct, frozen=True):
+    """What stands where a condition looks, in small letters: each form as a whole, and all of them in lines, which no value spans."""
+
+    whole: frozenset[str]
+    together: str
+
+
+@lru_cache(maxsize=8)
+def _said(place: Place, *headers: str) -> _Said:
+    """Take headers apart: of each mailbox how it is written, its address and its name.
+
+    A header may name thousands, for as many people one after the other, and for many conditions.
+    """
+    if place == "subject":
+        forms = [header.strip() for header in headers]
+    else:
+        written = [one for header in headers for one in ([header] if place == "from" else named_mailboxes.split(header))]
+        mailboxes = [mailbox for one in written if (mailbox := named_mailboxes.parse(one)) is not None]
+        forms = [*written, *(mailbox.email for mailbox in mailboxes), *(mailbox.name for mailbox in mailboxes if mailbox.name)]
+    small = [form.lower() for form in forms]
+    return _Said(frozenset(small), "\n".join(small))
 
 
 def _act(tx: Tx, user_id: int, rule: Rule, keys: list[Key], now: int) -> None:

@@ -6,10 +6,11 @@ each got a mail of their own.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, Text, case, cast, func, null, select
+from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, case, cast, func, null, select
 
 from postroom.directory import named_mailboxes, people
 from postroom.directory.records import Mailbox
@@ -100,7 +101,8 @@ def load(tx: Tx, reader: Reader, found: Sequence[Found], *, whole: bool = False,
     for own in (False, True):
         for chunk in chunks(one.id for one in found if bool(one.own) == own):
             table = messages if own else recipients
-            rows |= {Key(own, row.item): row for row in tx.execute(_selected(reader, own=own, whole=whole).where(table.c.id.in_(chunk)))}
+            some = _selected(own=own, whole=whole).where(table.c.id.in_(chunk))
+            rows |= {Key(own, row.item): row for row in tx.execute(some, {"reader": reader.user_id})}
     labelled = labels.of_items(tx, rows)
     attached = attachments.of_messages(tx, [one.message_id for one in found]) if whole else {}
     return [
@@ -117,11 +119,13 @@ def load(tx: Tx, reader: Reader, found: Sequence[Found], *, whole: bool = False,
     ]
 
 
-def _selected(reader: Reader, *, own: bool, whole: bool) -> Select[Any]:
+@cache
+def _selected(*, own: bool, whole: bool) -> Select[Any]:
+    """Build the statement, once: whatever acts for many people reads a few items of each."""
     a = institutional_addresses.c
     answer = messages.alias("answer")
     sizes = select(func.coalesce(func.sum(files.c.size), 0)).where(files.c.message_id == _m.id).correlate(messages).scalar_subquery()
-    answered = select(func.max(answer.c.sent_at)).where(answer.c.in_reply_to == _m.id, answer.c.author_id == reader.user_id)
+    answered = select(func.max(answer.c.sent_at)).where(answer.c.in_reply_to == _m.id, answer.c.author_id == bindparam("reader"))
     item = messages.c if own else recipients.c
     columns = (
         item.id.label("item"),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -88,8 +89,8 @@ class Source(NamedTuple):
         return select(func.count()).select_from(bounded.limit(most).subquery()).scalar_subquery()
 
 
-def sources(user_id: int, folder: FolderName | None = None) -> list[Source]:
-    """Return the kinds of items that stand in a folder, or anywhere."""
+def sources(user_id: int | BindParameter[int], folder: FolderName | None = None) -> list[Source]:
+    """Return the kinds of items that stand in a folder, or anywhere; of a person who may be named only when a statement is executed."""
     r, m, o = recipients.alias(), messages.alias(), messages.alias()
     came = and_(r.c.user_id == user_id, r.c.received_at.is_not(None))
     one_came = and_(r.c.user_id == user_id, func.coalesce(r.c.received_at, 0) > 0)

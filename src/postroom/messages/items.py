@@ -14,7 +14,7 @@ has put it into the trash, among spam or into a folder of their own. Nobody sees
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, select, union_all
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, select, union_all
 
 from postroom.directory.values import LARGEST_ID, chunks
 from postroom.errors import NotFound
@@ -61,6 +61,9 @@ class Found(NamedTuple):
         return self.thread_id, self.place, self.folder_id
 
 
+_HAD: Final = [(source.own, source.where(source.stays), source.item.c.id) for source in sources(bindparam("person", type_=Integer))]
+"""What a person has, of both kinds, and by which number: built once, as whatever acts for many people asks it of each."""
+
 Selection = tuple[Source, list[ColumnElement[bool]]]
 """Items of one kind, and on which conditions."""
 
@@ -76,11 +79,11 @@ def find(tx: Tx, user_id: int, keys: Iterable[Key]) -> list[Found]:
     """Return those of the items that the person has, wherever they are; two statements for each 500."""
     found = []
     for chunk in chunks(dict.fromkeys(keys)):
-        for source in sources(user_id):
-            largest = LARGEST_ID if source.own else _LARGEST_LINE
-            numbers = [key.id for key in chunk if key.own == source.own and 0 < key.id <= largest]
+        for own, had, number in _HAD:
+            largest = LARGEST_ID if own else _LARGEST_LINE
+            numbers = [key.id for key in chunk if key.own == own and 0 < key.id <= largest]
             if numbers:
-                found += read(tx, source.where(source.item.c.id.in_(numbers), source.stays))
+                found += read(tx, had.where(number.in_(numbers)), person=user_id)
     return found
 
 
@@ -102,7 +105,7 @@ def ordered(tx: Tx, lists: list[Selection], start: int, limit: int, *, oldest_fi
     return read(tx, select(together).order_by(*order).offset(start).limit(limit))
 
 
-def read(tx: Tx, statement: Select[Any]) -> list[Found]:
-    """Read what a statement of ``Source`` selects."""
+def read(tx: Tx, statement: Select[Any], **values: int) -> list[Found]:
+    """Read what a statement of ``Source`` selects, with the values of its parameters."""
     plain.plan_anew(tx)
-    return [Found(*row) for row in tx.execute(statement)]
+    return [Found(*row) for row in tx.execute(statement, values)]

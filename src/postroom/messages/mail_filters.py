@@ -109,6 +109,15 @@ def get(tx: Tx, user_id: int, filter_id: int) -> Filter:
     raise NotFound("filter", filter_id)
 
 
+def check(rule: Rule) -> None:
+    """Check a rule. Raises ``Invalid`` and ``TooLarge`` for what none can be: ``conditions``, ``actions``, ``mailboxes`` or ``value``."""
+    for name, many in (("conditions", rule.conditions), ("actions", rule.actions), ("mailboxes", rule.account_ids)):
+        if len(many) > MAX_CONDITIONS:
+            raise TooLarge(name, MAX_CONDITIONS)
+    for condition in rule.conditions:
+        check_line("value", condition.value, MAX_VALUE)
+
+
 def create(tx: Tx, user_id: int, new: NewFilter) -> Filter:
     """Make a filter.
 
@@ -152,11 +161,7 @@ def await_sent(tx: Tx, message_ids: Sequence[int]) -> None:
 
 
 def _checked(new: NewFilter) -> dict[str, Any]:
-    for name, many in (("conditions", new.rule.conditions), ("actions", new.rule.actions), ("mailboxes", new.rule.account_ids)):
-        if len(many) > MAX_CONDITIONS:
-            raise TooLarge(name, MAX_CONDITIONS)
-    for condition in new.rule.conditions:
-        check_line("value", condition.value, MAX_VALUE)
+    check(new.rule)
     name = one_line(new.name[:MAX_NAME], MAX_NAME)
     rule = msgspec.json.encode(new.rule).decode()
     return {"name": name, "position": max(new.position, 0), "enabled": new.enabled, "rule": rule}

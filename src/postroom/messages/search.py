@@ -11,7 +11,7 @@ Nobody finds a message by a hidden recipient but its author. Whoever writes mess
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -57,6 +57,9 @@ _MAX_TEXT: Final = 50_000
 """Characters of a text in which it is found."""
 _MAX_NAMED: Final = 100
 """Recipients of a message by whom it is found; a letter is by all."""
+
+_MAX_DOCUMENT: Final = 500_000
+"""Bytes of the words of a message: PostgreSQL takes no more than a megabyte. Only very long names in a header come to as much."""
 
 WRITTEN: Final = "t"
 """In front of words of subject and text; of the author; of To and Cc; and of recipients whom only the author may know of."""
@@ -174,12 +177,24 @@ def is_among(tx: Tx, message_id: ColumnElement[int], numbers: Sequence[int]) -> 
 
 
 def document(said: str, sender: str, named: Iterable[str], hidden: Iterable[str] = (), *, person_ids: Iterable[int] | None) -> str:
-    """Return the words by which a message is found, as the index keeps them; ``person_ids``: who has it, ``None``: many."""
+    """Return the words by which a message is found, as the index keeps them; ``person_ids``: who has it, ``None``: many.
+
+    Of a message of very many words the first ones count, those of the last recipients not.
+    """
     listed = [*((NAMED, one) for one in named), *((HIDDEN, one) for one in hidden)]
     every = ((WRITTEN, said), (SENDER, sender), *listed)
     persons = [_MANY] if person_ids is None else map(str, person_ids)
-    words = (f"{place}{word}" for place, written in every for word in _words_in(written))
-    return " ".join(dict.fromkeys((*words, *(f"{_PERSON}{person}" for person in persons))))
+    words = dict.fromkeys(f"{place}{word}" for place, written in every for word in _words_in(written))
+    return " ".join((*_first(words), *(f"{_PERSON}{person}" for person in persons)))
+
+
+def _first(words: Iterable[str]) -> Iterator[str]:
+    left = _MAX_DOCUMENT
+    for word in words:
+        left -= len(word.encode()) + 1
+        if left < 0:
+            return
+        yield word
 
 
 def _words_in(written: str) -> list[str]:

@@ -27,10 +27,12 @@ NOON = 1_772_366_400_000
         ("2026-03-01T12:00:00", NOON - HOUR),
         ("2026-03-01", NOON - 13 * HOUR),
         (" 2026-07-01T12:00:00 ", NOON + 122 * DAY - 2 * HOUR),
+        ("0001-01-01T00:00:00", 0),
+        ("0001-01-01T00:00:00+14:00", 0),
     ],
 )
 def test_every_form_is_read(text: str, at: int) -> None:
-    """Without a zone it is the one of the installation."""
+    """Without a zone it is the one of the installation; the first day of all is the date that .NET has for none."""
     assert dates.read(text, WARSAW) == at
 
 
@@ -91,6 +93,14 @@ def test_what_people_read() -> None:
     assert dates.displayed(NOON - 11 * HOUR, NOON, UTC) == "1:00 AM"
     assert dates.displayed(NOON, NOON + 11 * HOUR, WARSAW) == "March 01"
     assert dates.displayed(NOON, NOON + 400 * DAY, WARSAW) == "01 March 2026"
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("Etc/GMT+12"), UTC, WARSAW, ZoneInfo("Pacific/Kiritimati")])
+@pytest.mark.parametrize("text", ["0001-01-02T00:00:00+23:59", "9999-12-31T23:59:59.9999999-23:59", "9999-12-31"])
+def test_the_ends_of_time_are_written(text: str, zone: ZoneInfo) -> None:
+    """Whoever said that a reply is for ever sees a day of the last year, in every zone."""
+    at = dates.read(text, zone)
+    assert dates.plain(at, zone)[:7] == dates.moment(at, zone)[:7] == text[:7]
 
 
 def test_days() -> None:

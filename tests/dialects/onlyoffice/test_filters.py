@@ -10,6 +10,7 @@ from postroom.dialects.onlyoffice.errors import ARGUMENT, EXCEPTION, HTTP
 from postroom.messages import filtering, mail_filters
 from tests.dialects.onlyoffice.conftest import Api
 from tests.dialects.onlyoffice.mailbox import Mailbox
+from tests.support import counted
 
 IMPORTANT = {"action": 3, "data": ""}
 OF_EWA = {"key": 0, "operation": 2, "value": "Ewa@X.example"}
@@ -126,6 +127,18 @@ def test_a_folder_that_is_not_of_ones_own_has_no_second_number(sqlite_box: Mailb
     came = sqlite_box.came(sqlite_box.api.jan, sqlite_box.letter(sqlite_box.api.ewa))
     acted(sqlite_box)
     assert sqlite_box.get(f"messages/{came}")["folder"] == 4
+
+
+def test_a_filter_that_is_too_large_costs_nothing(sqlite_box: Mailbox) -> None:
+    """Neither is each of its folders looked for, nor do thousands of conditions look at a thousand messages."""
+    api = sqlite_box.api
+    folder = api.result("POST", "/mail/userfolders", json={"name": "Ewa"})["id"]
+    move = {"action": 1, "data": json.dumps({"type": 6, "userFolderId": folder})}
+    for path, content, name in (("", {"actions": [move] * 101}, "actions"), ("/check", {"conditions": [OF_EWA] * 101}, "conditions")):
+        with counted(api.store) as statements:
+            answer = api.call("POST", f"/mail/filters{path}", json={"filter": content})
+        api.refused(answer, 400, f"More than 100.\r\nParameter name: {name}", ARGUMENT)
+        assert len(statements) == 1, "who calls"
 
 
 def test_filters_that_are_not_there(sqlite_box: Mailbox) -> None:

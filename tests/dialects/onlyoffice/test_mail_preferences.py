@@ -64,6 +64,19 @@ def test_an_automatic_reply_without_an_end(sqlite_api: Api) -> None:
     assert sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json=answer) == answer
 
 
+def test_an_automatic_reply_for_ever(sqlite_api: Api) -> None:
+    """The dates that .NET has for none and for never are no trouble, neither now nor whenever accounts are listed."""
+    number = account(Mailbox(sqlite_api))
+    given = {"fromDate": "2026-01-01", "html": "x"}
+    for content, to_date in (
+        ({"toDate": "0001-01-01T00:00:00"}, "0001-01-01"),
+        ({"turnOnToDate": True, "toDate": "9999-12-31T23:59:59.9999999"}, "9999-12-"),
+    ):
+        answer = sqlite_api.result("POST", f"/mail/autoreply/update/{number}", json={**given, **content})
+        assert answer["toDate"].startswith(to_date)
+        assert sqlite_api.result("GET", "/mail/accounts")[0]["autoreply"] == answer
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

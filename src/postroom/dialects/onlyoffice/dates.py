@@ -6,13 +6,13 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_FIRST: Final = (datetime(1, 1, 3, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_LAST: Final = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MILLISECOND
-"""Between these two a moment has a date in every zone."""
-_NONE: Final = "0001-01-01T00:00:00"
-"""What .NET has where there is no date."""
 _TICKS: Final = 10_000
 """Of .NET, in a millisecond."""
+_NO_DAY: Final = "0001-01-01"
+"""What .NET has where there is no date."""
+_FIRST: Final = (datetime(1, 1, 2, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND - 1
+"""What has a date in every zone."""
 _FORM: Final = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:T(?P<time>[0-9]{2}[:-][0-9]{2}[:-][0-9]{2})(?:\.(?P<fraction>[0-9]{1,7}))?"
@@ -23,15 +23,16 @@ _FORM: Final = re.compile(
 def read(text: str, zone: tzinfo) -> int:
     """Read a date in any of the forms of §3.5; one without a zone is in ``zone``. Raises ``ValueError``.
 
-    The first days of the year 1 are 0: no date, as .NET has it. The last days of 9999 are one.
+    The first day of all, which programs of .NET write where they have no date, is 0 as when none is given.
     """
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise ValueError("no date")
+    if found["day"] == _NO_DAY:
+        return 0
     time = (found["time"] or "00-00-00").replace(":", "-")
     moment = datetime.strptime(f"{found['day']} {time}", "%Y-%m-%d %H-%M-%S").replace(tzinfo=_zone(found, zone))
-    at = (moment - _EPOCH) // _MILLISECOND + int((found["fraction"] or "0").ljust(7, "0")) // _TICKS
-    return 0 if at < _FIRST else min(at, _LAST)
+    return _within((moment - _EPOCH) // _MILLISECOND + int((found["fraction"] or "0").ljust(7, "0")) // _TICKS)
 
 
 def moment(at: int, zone: tzinfo) -> str:
@@ -42,7 +43,7 @@ def moment(at: int, zone: tzinfo) -> str:
 
 def plain(at: int, zone: tzinfo) -> str:
     """Write a DateTime of .NET, which names no zone; 0 is no date."""
-    return _NONE if at == 0 else _to_the_second(_there(at, zone))
+    return f"{_NO_DAY}T00:00:00" if at == 0 else _to_the_second(_there(at, zone))
 
 
 def of_mail(at: int, zone: tzinfo) -> str:
@@ -72,12 +73,19 @@ def _zone(found: re.Match[str], zone: tzinfo) -> tzinfo:
     return timezone(-offset if found["sign"] == "-" else offset)
 
 
+def _within(at: int) -> int:
+    return min(max(at, _FIRST), _LAST)
+
+
 def _to_the_second(there: datetime) -> str:
     return there.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _there(at: int, zone: tzinfo) -> datetime:
-    """Return the date and the time in a zone, whose offset is brought to whole minutes: in old ones there were seconds, too."""
-    there = (_EPOCH + at * _MILLISECOND).astimezone(zone)
+    """Return the date and the time in a zone, whose offset is brought to whole minutes: in old ones there were seconds, too.
+
+    Whatever lies beyond the first and the last day is on one of these: other dialects have dates, too.
+    """
+    there = (_EPOCH + _within(at) * _MILLISECOND).astimezone(zone)
     offset = there.utcoffset() or timedelta()
     return there.astimezone(timezone(offset // timedelta(minutes=1) * timedelta(minutes=1)))

@@ -5,7 +5,7 @@ import re
 from enum import IntEnum
 from typing import Any, Final, get_args
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from postroom.dialects.onlyoffice import mail_objects
 from postroom.dialects.onlyoffice.background import FILTER_APPLIED, Operation, done
@@ -284,22 +284,21 @@ def _tag(data: str) -> int:
 
 
 def _filter(tx: Tx, user_id: int, given: FilterData) -> NewFilter:
-    actions = [_action(one) for one in given.actions]
-    for action in actions:
+    rule = _rule(given, tuple(map(_action, given.actions)))
+    for action in rule.actions:
         if action.deed == "move" and action.folder == "own":
             try:
                 folders.check(tx, user_id, action.folder_id)
             except NotFound:
                 raise argument("Not valid userFolderId value in json data of 'Move to' action") from None
-    if any(action.deed == "remove" for action in actions):
-        actions = [Action(deed="remove")]
-    rule = _rule(given, tuple(actions))
+    if any(action.deed == "remove" for action in rule.actions):
+        rule = structs.replace(rule, actions=(Action(deed="remove"),))
     return NewFilter(name=given.name, position=given.position, enabled=given.enabled, rule=rule)
 
 
 def _rule(given: FilterData, actions: tuple[Action, ...]) -> Rule:
     applied = given.options.apply_to
-    return Rule(
+    rule = Rule(
         conditions=tuple(
             Condition(place=_PLACES[one.key], test=_TESTS[one.operation], value=one.value.strip()) for one in given.conditions
         ),
@@ -310,6 +309,8 @@ def _rule(given: FilterData, actions: tuple[Action, ...]) -> Rule:
         with_files=_WITH_FILES[applied.with_attachments],
         is_last=given.options.ignore_other,
     )
+    mail_filters.check(rule)  # before anything is read for each of its parts
+    return rule
 
 
 def _action(given: FilterAction) -> Action:
