@@ -178,6 +178,12 @@ def test_a_list_of_numbers_in_a_text_is_refused() -> None:
     assert refused({"tags": "[1,2]"}).message == "Input string was not in a correct format."
 
 
+def test_no_numbers_in_a_text_are_none() -> None:
+    """§5: automatic replies write their lists so; a list of texts has such a text."""
+    assert from_json({"tags": "[]"}).tags == from_json({}).tags
+    assert from_json({"to": "[]"}).to == ["[]"]
+
+
 def test_empty_texts_are_no_numbers() -> None:
     assert from_json({"tags": ["", 3, None]}).tags == [3]
     assert from_json({"tags": ""}).tags == []

@@ -129,7 +129,7 @@ def test_the_autoreply_service(sqlite_api: Api) -> None:
         "subject": "Away",
         "body": "<p>Away</p>",
         "attachments": "[]",
-        "tags": "",
+        "tags": "[]",
         "mimeReplyToId": "<1@elsewhere.example>",
         "importance": "false",
         "isAutoreply": "true",

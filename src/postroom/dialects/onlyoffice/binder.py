@@ -37,6 +37,8 @@ _Read = Callable[[Node, tzinfo], Any]
 
 _INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)")
 _BLANKS: Final = " \t\n\v\f\r"
+_NONE: Final = "[]"
+"""A list without numbers as JSON in a text, as the original's automatic replies write their lists."""
 
 
 class _Field(Struct, frozen=True):
@@ -82,7 +84,8 @@ def _reader(kind: inspect.Type) -> _Read | None:
             return lambda node, zone: _records(node, record, zone) or None
         case inspect.ListType(item_type=item):
             convert = _converter(item)
-            return lambda node, zone: [value for text in _texts(node) if (value := convert(text, zone)) is not None] or None
+            none = None if isinstance(item, inspect.StrType) else _NONE
+            return lambda node, zone: [v for text in _texts(node) if text != none and (v := convert(text, zone)) is not None] or None
         case _:
             convert = _converter(kind)
             return lambda node, zone: convert(node.values[0], zone) if node.values else None
