@@ -26,8 +26,8 @@ demo: $(INSTALLED) ## Send a message to some 1,500 people and account for each o
 serve: $(INSTALLED) ## Run the API and the worker on the embedded store
 	@$(BIN)/postroom serve
 
-test: $(INSTALLED) ## Run the whole suite, on SQLite and PostgreSQL, with two workers; ARGS=path runs a part, with one
-	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist worksteal)
+test: $(INSTALLED) ## Run the whole suite, on SQLite and PostgreSQL, with three workers; ARGS=path runs a part, with one
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 3 --dist worksteal)
 
 crash-matrix: $(INSTALLED) ## Kill worker, API and database at random; POINTS=n kills each n times (50)
 	@$(BIN)/python -m tests.crash $(if $(POINTS),--points $(POINTS)) $(ARGS)
