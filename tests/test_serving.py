@@ -349,13 +349,15 @@ def test_what_does_not_stop_is_killed() -> None:
 
 def test_what_a_server_has_loaded_is_spared_by_the_collector() -> None:
     """Design 5: to look through everything that was loaded took 50 ms, in which nobody was served."""
-    loaded = [object.__new__(Held) for _ in range(1_000)]
+    loaded, before = [object.__new__(Held) for _ in range(1_000)], gc.get_threshold()
     try:
         serving.spare_what_stays()
+        assert gc.get_threshold()[0] > before[0]
         assert gc.get_freeze_count() > len(loaded)
         assert not any(isinstance(one, Held) for one in gc.get_objects())
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 class Held:

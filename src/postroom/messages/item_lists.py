@@ -121,7 +121,8 @@ def _lists(tx: Tx, user_id: int, wanted: Wanted, *, by_number: bool = False) -> 
     for source in sources(user_id, wanted.folder):
         by = source.item.c.id if source.own else source.item.c.message_id
         fitting = [search.is_among(tx, by, search.find(tx, user_id, query, where)) for query, where in _queries(source, wanted)]
-        reached = source.by_number() if fitting or by_number else source
+        of_folder = source if wanted.folder_id is None else source.in_one_folder(user_id)
+        reached = source.by_number() if fitting or by_number else of_folder
         lists.append((reached, [*_conditions(reached, wanted), *fitting]))
     return lists
 
@@ -130,9 +131,9 @@ def _place(source: Source, wanted: Wanted) -> ColumnElement[bool]:
     item = source.item.c
     match wanted.folder:
         case "trash" | "spam":
-            return item.place == wanted.folder
+            return source.place == wanted.folder
         case "own":
-            within = item.folder_id.is_not(None) if wanted.folder_id is None else item.folder_id == wanted.folder_id
+            within = source.folder_id > 0 if wanted.folder_id is None else source.folder_id == wanted.folder_id
             return and_(within, item.deleted_at.is_(None))
         case _:
             return and_(item.deleted_at.is_(None), item.folder_id.is_(None), homes(source).get(wanted.folder, false()))

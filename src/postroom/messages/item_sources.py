@@ -41,7 +41,21 @@ class Source(NamedTuple):
     rows: FromClause
     is_persons: ColumnElement[bool]
     is_persons_by_number: ColumnElement[bool]
-    """The same in words that keep planners from reading all of a mailbox by date, where the numbers of a few messages are known."""
+    """The same in words that no index by date answers."""
+    has_come: ColumnElement[bool]
+    """Whether it is an item at all, whoever's."""
+    is_known: bool = False
+    """The numbers of a few messages are known: no column may lead planners to read all of a mailbox, or of a folder, for these."""
+
+    @property
+    def place(self) -> ColumnElement[str]:
+        """Whether it is in the trash or among spam."""
+        return func.coalesce(self.item.c.place, "") if self.is_known else self.item.c.place
+
+    @property
+    def folder_id(self) -> ColumnElement[int]:
+        """The folder of the person's own that it is in."""
+        return func.coalesce(self.item.c.folder_id, 0) if self.is_known else self.item.c.folder_id
 
     @property
     def thread(self) -> ColumnElement[int]:
@@ -59,8 +73,13 @@ class Source(NamedTuple):
         return or_(self.item.c.deleted_at.is_(None), self.item.c.place.is_not(None))
 
     def by_number(self) -> "Source":
-        """Return the same in words that keep planners from reading a mailbox by date, for where the numbers of a few messages are known."""
-        return self._replace(is_persons=self.is_persons_by_number, at=func.coalesce(self.at, 0))
+        """Return the same, for where the numbers of a few messages are known."""
+        return self._replace(is_persons=self.is_persons_by_number, at=func.coalesce(self.at, 0), is_known=True)
+
+    def in_one_folder(self, user_id: int) -> "Source":
+        """Return the same, for one folder of the person's own: planners are to read what is in it, not what the person has."""
+        owner = self.item.c.author_id if self.own else self.item.c.user_id
+        return self._replace(is_persons=and_(func.coalesce(owner, 0) == user_id, self.has_come))
 
     def where(self, *conditions: ColumnElement[bool]) -> Select[Any]:
         """Select items as ``Found`` has them."""
@@ -92,20 +111,24 @@ class Source(NamedTuple):
 def sources(user_id: int | BindParameter[int], folder: FolderName | None = None) -> list[Source]:
     """Return the kinds of items that stand in a folder, or anywhere; of a person who may be named only when a statement is executed."""
     r, m, o = recipients.alias(), messages.alias(), messages.alias()
-    came = and_(r.c.user_id == user_id, r.c.received_at.is_not(None))
+    has_come = r.c.received_at.is_not(None)
+    came = and_(r.c.user_id == user_id, has_come)
     one_came = and_(r.c.user_id == user_id, func.coalesce(r.c.received_at, 0) > 0)
-    received = Source(False, r, m, r.c.received_at, r.join(m, m.c.id == r.c.message_id), came, one_came)
+    received = Source(False, r, m, r.c.received_at, r.join(m, m.c.id == r.c.message_id), came, one_came, has_come)
     wrote = o.c.author_id == user_id
-    was_sent = and_(wrote, o.c.sent_at.is_not(None))
+    is_sent = o.c.sent_at.is_not(None)
+    was_sent = and_(wrote, is_sent)
     if folder == "inbox":
         return [received]
     if folder in {"sending", "sent"}:  # in an index by this date alone
-        return [Source(True, o, o, o.c.sent_at, o, was_sent, and_(wrote, func.coalesce(o.c.sent_at, 0) > 0))]
+        return [Source(True, o, o, o.c.sent_at, o, was_sent, and_(wrote, func.coalesce(o.c.sent_at, 0) > 0), is_sent)]
     if folder in {"drafts", "templates"}:
-        unsent = and_(wrote, o.c.letter, o.c.sent_at.is_(None))
-        return [Source(True, o, o, o.c.modified_at, o, unsent, unsent)]
-    kept = and_(wrote, or_(o.c.letter, o.c.sent_at.is_not(None)))
-    own = Source(True, o, o, func.coalesce(o.c.sent_at, o.c.modified_at), o, kept, kept)
+        is_unsent = and_(o.c.letter, o.c.sent_at.is_(None))
+        unsent = and_(wrote, is_unsent)
+        return [Source(True, o, o, o.c.modified_at, o, unsent, unsent, is_unsent)]
+    is_kept = or_(o.c.letter, is_sent)
+    kept = and_(wrote, is_kept)
+    own = Source(True, o, o, func.coalesce(o.c.sent_at, o.c.modified_at), o, kept, kept, is_kept)
     return [received, own]
 
 
