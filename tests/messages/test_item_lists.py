@@ -40,6 +40,20 @@ def test_a_long_list_with_conditions_is_counted_so_far(post: PostOffice, monkeyp
     assert post.page(1, 2, 1, unread=True)[1] == 5
 
 
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_a_search_is_counted_with_its_page(post: PostOffice, *, oldest_first: bool) -> None:
+    """Of both kinds, in order, and behind the end, too."""
+    keys = [post.came(1, post.letter(2, "anna@uni.example")) if place % 2 else own(post.letter(1)) for place in range(5)]
+    post.move(1, *keys, to="trash")
+    wanted = {"folder": "trash", "text": "hello", "oldest_first": oldest_first}
+    expected = keys if oldest_first else keys[::-1]
+    for start in (0, 2, 4):
+        found, total = post.page(1, start, 2, **wanted)
+        assert ([one.key for one in found], total) == (expected[start : start + 2], 5)
+    assert post.page(1, 5, 2, **wanted) == ([], 5)
+    assert post.page(1, 0, 2, **{**wanted, "text": "nothing"}) == ([], 0)
+
+
 def test_trash_shows_both_kinds_by_date(post: PostOffice) -> None:
     first, second, third = post.letter(1), post.letter(2, "anna@uni.example"), post.saved(1)
     keys = [own(first), post.came(1, second), own(third)]

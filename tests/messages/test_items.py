@@ -90,7 +90,7 @@ def test_the_number_of_statements_is_that_of_the_tables(post: PostOffice) -> Non
         found, _ = post.run(item_lists.page, 1, Wanted(text="hello", unread=True), 0, 25)
         shown = post.run(load, post.reader, found)
     looked_up = post.store.database.dialect == "sqlite"  # the words of the query (search.find)
-    assert (len(shown), len(statements)) == (25, 5 + looked_up)
+    assert (len(shown), len(statements)) == (25, 4 + looked_up)
     with counted(post.store) as statements:
         post.run(item_lists.heads, 1, Wanted(), 25)
     assert len(statements) == 1

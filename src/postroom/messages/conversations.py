@@ -5,10 +5,11 @@ and a draft by itself.
 """
 
 from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, case, func, literal
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, literal
 
 from postroom.directory.values import chunks
 from postroom.messages.item_sources import Source, has_files, is_unread, messages_of, sources
@@ -60,18 +61,27 @@ def summaries(tx: Tx, user_id: int, found: Iterable[Found]) -> dict[Conversation
     plain.plan_anew(tx)
     sums: dict[Conversation, Summary] = {}
     for chunk in chunks(sorted({one.thread_id for one in found})):
-        for source in sources(user_id):
-            group = (source.thread, source.item.c.place, source.item.c.folder_id)
-            flags = (is_unread(source.own, source.item), source.item.c.important, has_files(source.message.c.id))
-            within = source.where(source.message.c.id.in_(messages_of(chunk)), source.stays, source.done)
-            counted = within.with_only_columns(*group, func.count(), *(func.sum(case((flag, 1), else_=0)) for flag in flags))
-            for thread, place, folder_id, count, unread, important, files in tx.execute(counted.group_by(*group)):
+        values = {"person": user_id, "threads": chunk}
+        for counted, marked in _SUMS:
+            for thread, place, folder_id, count, unread, important, files in tx.execute(counted, values):
                 sums.setdefault((thread, place, folder_id), Summary()).add(count, int(unread), bool(important), bool(files))
-            column = labelled.c.message_id if source.own else labelled.c.recipient_id
-            marked = within.with_only_columns(*group, labelled.c.label_id).join(labelled, column == source.item.c.id)
-            for thread, place, folder_id, label_id in tx.execute(marked.distinct()):
+            for thread, place, folder_id, label_id in tx.execute(marked, values):
                 sums[thread, place, folder_id].label_ids.add(label_id)
     return sums
+
+
+def _sums(source: Source) -> tuple[Select[Any], Select[Any]]:
+    """Count the items of each conversation, and name their labels."""
+    group = (source.thread, source.item.c.place, source.item.c.folder_id)
+    flags = (is_unread(source.own, source.item), source.item.c.important, has_files(source.message.c.id))
+    within = source.where(source.message.c.id.in_(messages_of(bindparam("threads", expanding=True))), source.stays, source.done)
+    counted = within.with_only_columns(*group, func.count(), *(func.sum(case((flag, 1), else_=0)) for flag in flags))
+    column = labelled.c.message_id if source.own else labelled.c.recipient_id
+    marked = within.with_only_columns(*group, labelled.c.label_id).join(labelled, column == source.item.c.id)
+    return counted.group_by(*group), marked.distinct()
+
+
+_SUMS: Final = [_sums(source) for source in sources(bindparam("person", type_=Integer))]
 
 
 def _alike(source: Source, one: Found) -> ColumnElement[bool]:

@@ -1,6 +1,6 @@
 """The two kinds of items in SQL: lines by which messages came, and messages that a person wrote (``items`` says where they stand)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import (
@@ -163,7 +163,7 @@ def is_one_of(dialect: str, number: ColumnElement[int], few: CompoundSelect[Any]
     return number == any_(func.array(few.scalar_subquery())) if dialect == "postgresql" else number.in_(few)
 
 
-def messages_of(thread_ids: Iterable[int]) -> CompoundSelect[Any]:
+def messages_of(thread_ids: Iterable[int] | BindParameter[Sequence[int]]) -> CompoundSelect[Any]:
     """Select the messages of threads; in two steps, which indexes serve."""
     m = messages.alias()
     return union_all(select(m.c.id).where(m.c.id.in_(thread_ids)), select(m.c.id).where(m.c.thread_id.in_(thread_ids)))

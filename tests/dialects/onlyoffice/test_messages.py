@@ -212,4 +212,4 @@ def test_the_number_of_statements_of_a_list(box: Mailbox) -> None:
     with counted(box.api.store) as statements:
         box.list(search="hello")
     words = 2 if box.api.store.database.dialect == "sqlite" else 1
-    assert len(statements) == 1 + words + 4, "who is calling; words, count, keys, rows, labels"
+    assert len(statements) == 1 + words + 3, "who is calling; words, keys with their count, rows, labels"
