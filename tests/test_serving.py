@@ -352,7 +352,7 @@ def test_what_a_server_has_loaded_is_spared_by_the_collector() -> None:
     loaded, before = [object.__new__(Held) for _ in range(1_000)], gc.get_threshold()
     try:
         serving.spare_what_stays()
-        assert gc.get_threshold()[0] > before[0]
+        assert (gc.get_threshold()[:2], gc.get_threshold()[2] > before[2]) == (before[:2], True)
         assert gc.get_freeze_count() > len(loaded)
         assert not any(isinstance(one, Held) for one in gc.get_objects())
     finally:

@@ -40,8 +40,8 @@ KEEP_ALIVE: Final = 15
 STOP_SECONDS: Final = 20
 """Time that requests, and mails in flight, get to finish when a process is told to stop."""
 
-_COLLECTED: Final = 5_000
-"""Objects that are new before the collector of cycles looks for the first time."""
+_COLLECTIONS: Final = 100
+"""Looks of the collector of cycles at what is younger before it looks through everything."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _log: Final = structlog.get_logger("postroom.serving")
 
@@ -93,11 +93,12 @@ def stop_with_parent() -> None:
 def spare_what_stays() -> None:
     """Take what was loaded so far from the collector of cycles: to look through it takes 50 ms each time, in which nothing else runs.
 
-    It also looks less often through what comes later, such as statements that were built once: every few hundred requests, not every few.
+    It also looks less often through what came later and stays, such as statements that were built once: every few hundred requests.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECTED)
+    new, young, _ = gc.get_threshold()
+    gc.set_threshold(new, young, _COLLECTIONS)
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -1,5 +1,7 @@
 """The schema through time (storage/migrations): idempotent, whole or nothing, and the same as the page of tables on both databases."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -16,7 +19,7 @@ from postroom.directory.names import words_of
 from postroom.errors import Unavailable
 from postroom.messages import search
 from postroom.settings import DatabaseSettings, Settings
-from postroom.storage import migrations
+from postroom.storage import migrations, schema
 from postroom.storage.database import Database, Tx, open_database
 from postroom.storage.store import Store
 from postroom.storage.tables import label_addresses, metadata, recipients, user_words, users
@@ -50,19 +53,25 @@ def table_names(tx: Tx) -> set[str]:
     return {name for name in inspect(tx).get_table_names() if is_ours(name)}
 
 
-def upgrade(tx: Tx, revision: str) -> None:
-    """Make a store as it was of an older version."""
+def revisions() -> Config:
+    """Where Alembic finds them."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
+    return config
+
+
+def upgrade(tx: Tx, revision: str) -> None:
+    """Make a store as it was of an older version."""
+    config = revisions()
     config.attributes["connection"] = tx
     command.upgrade(config, revision)
 
 
 def test_an_empty_store_is_not_current_until_it_is_migrated(database: Database) -> None:
-    assert not database.read_now(migrations.is_current)
+    assert not database.read_now(schema.is_current)
     migrations.migrate(database)
-    assert database.read_now(migrations.is_current)
+    assert database.read_now(schema.is_current)
     assert database.read_now(table_names) == {*metadata.tables, "alembic_version"}
 
 
@@ -164,7 +173,7 @@ def test_two_that_migrate_at_once_do_not_disturb_each_other(empty: Settings) -> 
     try:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(migrations.migrate, databases))
-        assert databases[0].read_now(migrations.is_current)
+        assert databases[0].read_now(schema.is_current)
     finally:
         for database in databases:
             database.close()
@@ -182,6 +191,16 @@ def test_a_store_of_a_newer_version_is_refused(database: Database) -> None:
     """Going back to an older version of the program must not touch what the newer one made."""
     migrations.migrate(database)
     database.write_now(lambda tx: tx.execute(text("UPDATE alembic_version SET version_num = '9999'")) and None)
-    assert not database.read_now(migrations.is_current)
+    assert not database.read_now(schema.is_current)
     with pytest.raises(Unavailable, match="older"):
         migrations.migrate(database)
+
+
+def test_servers_need_the_newest_revision() -> None:
+    """Its number is written down, so that they need not read the migrations."""
+    assert ScriptDirectory.from_config(revisions()).get_current_head() == schema.REVISION
+
+
+def test_servers_do_not_load_the_machinery_of_migrations() -> None:
+    program = "import sys, postroom.application, postroom.delivery.worker, postroom.storage.schema; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

@@ -103,7 +103,7 @@ def opened_store(settings: Settings | None = None) -> "Iterator[Store]":
     Raises ``Unavailable`` when the secret key is not the one that the store was made with: what it would sign is worth nothing.
     """
     from postroom.directory.clients import check_vault  # noqa: PLC0415 - see TYPE_CHECKING above
-    from postroom.storage.migrations import is_current  # noqa: PLC0415 - see TYPE_CHECKING above
+    from postroom.storage.schema import is_current  # noqa: PLC0415 - see TYPE_CHECKING above
     from postroom.storage.store import open_store  # noqa: PLC0415 - as above
 
     settings = settings or load()

@@ -1,12 +1,10 @@
-"""The schema through time: Alembic's revisions, and the two calls that the rest of the house makes."""
+"""The schema through time: Alembic's revisions, and the call that brings a store to the newest."""
 
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
@@ -25,11 +23,6 @@ def migrate(database: Database) -> None:
     Raises ``Unavailable`` when the store cannot be written, or was made by a newer version.
     """
     database.write_now(_upgrade)
-
-
-def is_current(tx: Connection) -> bool:
-    """Tell whether the store has the schema that this version of the code needs."""
-    return MigrationContext.configure(tx).get_current_revision() == ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _upgrade(tx: Connection) -> None:
